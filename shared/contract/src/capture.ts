@@ -1,0 +1,78 @@
+import type { EventWriter } from './events.js';
+import type { Finding } from './finding.js';
+import type { RowFilter, Snapshot } from './load.js';
+import type { Position } from './position.js';
+import type { TableId, TableSchema } from './table.js';
+
+/** A thing in the source's catalogue that a selection could name. */
+export interface SourceTable {
+  readonly id: TableId;
+  readonly kind: 'table' | 'partitioned' | 'partition' | 'view' | 'materialized-view' | 'foreign' | 'temporary' | 'unlogged' | 'system';
+  /** For a partition, the root it is carried under. */
+  readonly root: TableId | null;
+}
+
+/** Decides which tables belong to the task; pure, from the table mappings. `explicit`: named without a wildcard. */
+export interface TableSelector {
+  select(table: SourceTable): { readonly selected: boolean; readonly explicit: boolean; readonly loadOrder: number };
+  filter(table: TableId): RowFilter | null;
+}
+
+/** Names of what capture owns in the source. They hold the journal's id, so that a topic made anew gets a slot of its own. */
+export interface CaptureIdentity {
+  readonly task: string;
+  readonly journal: string;
+}
+
+export interface Attached {
+  /** Where the source's log can be read from at the earliest: everything at or below it was acknowledged. */
+  readonly acknowledged: Position;
+  /** Present when the source's log was opened for the first time: the view consistent at `acknowledged`. */
+  readonly snapshot: Snapshot | null;
+}
+
+/**
+ * Reads one source. Methods are called in the order: assess → attach → (describe, stream, acknowledge, snapshot …) → dispose.
+ * A connector holds no state that a crash may lose: the journal's tail decides where it goes on.
+ */
+export interface CaptureSource extends AsyncDisposable {
+  /** Preflight: reads only, leaves nothing behind. */
+  assess(selector: TableSelector): Promise<readonly Finding[]>;
+  /** Tables that the selector takes now, with their current schemas, in load order. */
+  describe(selector: TableSelector): Promise<readonly TableSchema[]>;
+  /** The end of the source's log now: what `--until caught-up` waits for. */
+  currentPosition(): Promise<Position>;
+  /**
+   * Opens the source's log for this capture, ending an older incarnation's reader. With `resume` null everything is made anew
+   * (a slot left without a journal record is dropped first) and a snapshot is exported with it.
+   * @throws MillraceError SLOT_MISSING, SLOT_INVALIDATED, SLOT_FOREIGN, SLOT_IN_USE, TIMELINE_FORKED, SOURCE_CHANGED …
+   */
+  attach(identity: CaptureIdentity, selector: TableSelector, resume: Position | null): Promise<Attached>;
+  /** A further exact view, e.g. for tables added later or when the first one died (PostgreSQL: a temporary slot's). */
+  snapshot(tables: readonly TableId[], signal: AbortSignal): Promise<Snapshot>;
+  /**
+   * Streams everything after the position until the signal; transactions at or below it are dropped. Waits for
+   * `journal.ready()` before reading on. Calls `needsLoad` for a table whose rows the stream cannot carry.
+   */
+  stream(after: Position, journal: EventWriter, options: StreamOptions): Promise<void>;
+  /** Kafka has everything up to here durably: the source may free its log. Idle keepalives repeat the last one. */
+  acknowledge(upTo: Position): void;
+  /** What people see: `0/9A3C1F20`. */
+  formatPosition(position: Position): string;
+  /** Drops what `attach` made. Used by `millrace remove` and by a refused first start. */
+  remove(identity: CaptureIdentity): Promise<readonly string[]>;
+}
+
+export interface StreamOptions {
+  readonly selector: TableSelector;
+  /** Versions in force at `after`, read back from the journal, so that an unchanged table is not announced again. */
+  readonly known: readonly TableSchema[];
+  readonly signal: AbortSignal;
+  /**
+   * A table whose rows the stream alone cannot bring (it appeared, was rewritten, renamed, …): returns the load's id, which the
+   * connector puts into the Schema event that it writes at this place of the stream.
+   */
+  readonly needsLoad: (table: TableSchema, reason: string) => string;
+  /** Bytes of log that the source holds for us, for the lag metric and its guard. */
+  readonly onRetainedLog?: (bytes: number) => void;
+}

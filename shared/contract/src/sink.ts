@@ -1,0 +1,139 @@
+import type { EventBlock } from './events.js';
+import type { Finding } from './finding.js';
+import type { ChunkEncoding, KeyRange, LoadChunk } from './load.js';
+import type { Checkpoint, Position } from './position.js';
+import type { TableId, TableSchema, TableVersion } from './table.js';
+
+/** Declared by the connector, proved by its conformance suite. */
+export type SinkGuarantee = 'transactional' | 'idempotent' | 'at-least-once';
+
+/** DMS's table states. */
+export type TableState = 'before load' | 'full load' | 'completed' | 'cancelled' | 'error' | 'being reloaded';
+
+export type TablePreparation = 'DO_NOTHING' | 'DROP_AND_CREATE' | 'TRUNCATE_BEFORE_LOAD';
+
+/** DMS's words for what to do with a change that the target refuses. */
+export type ConflictAction = 'LOG_ERROR' | 'IGNORE_RECORD' | 'SUSPEND_TABLE' | 'STOP_TASK' | 'UPDATE_RECORD' | 'INSERT_RECORD';
+
+/** ErrorBehavior of the task settings, as far as a sink needs it. */
+export interface ErrorPolicy {
+  /** A value or row that the target cannot hold. */
+  readonly data: ConflictAction;
+  /** An insert whose key is there already (UPDATE_RECORD: overwrite it). */
+  readonly insertConflict: ConflictAction;
+  /** An update that meets no row (INSERT_RECORD: insert it). */
+  readonly updateConflict: ConflictAction;
+  /** A delete that meets no row. */
+  readonly deleteConflict: ConflictAction;
+}
+
+export interface TableCounts {
+  readonly rowsLoaded: bigint;
+  readonly inserts: bigint;
+  readonly updates: bigint;
+  readonly deletes: bigint;
+  readonly truncates: bigint;
+  readonly ddls: bigint;
+  readonly errors: bigint;
+}
+
+/** What the target remembers of one table of the task, read and written in the target's own transactions. */
+export interface TableProgress {
+  /** The table's name in the source: that of the journal's events. */
+  readonly source: TableId;
+  readonly target: TableId;
+  readonly state: TableState;
+  readonly counts: TableCounts;
+  /** The load that the rows came from, and the chunks of it that are in; null before any. */
+  readonly load: string | null;
+  readonly chunksApplied: readonly { readonly index: number; readonly asOf: Position }[];
+  /** Changes at or below it are in the loaded rows and are passed over; null: none are. */
+  readonly asOf: Position | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+export interface SinkState {
+  /** Null: this task never wrote here. */
+  readonly checkpoint: Checkpoint | null;
+  readonly tables: readonly TableProgress[];
+  /** Fingerprint of the task's definition at its first start. */
+  readonly definition: string | null;
+}
+
+/** A change that the target refused and the policy set aside: kept whole. */
+export interface DeadLetter {
+  readonly id: bigint;
+  readonly table: TableId;
+  readonly position: Position;
+  /** Ordinal of the event in its transaction: with the position, the change's identity. */
+  readonly ordinal: number;
+  readonly kind: 'insert' | 'update' | 'delete' | 'load';
+  readonly code: string;
+  readonly message: string;
+  /** Images as JSON text with exact values; null where there is none. */
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+/** Changes at or below `asOf` are in the loaded rows; where chunks were read in different snapshots, each key range has its own. */
+export interface Coverage {
+  readonly asOf: Position;
+  readonly chunks: readonly { readonly keys: KeyRange; readonly asOf: Position }[];
+}
+
+/**
+ * Whole source transactions in commit order, to be applied in one target transaction. `blocks` is iterated once; for a
+ * `large` group (one transaction in slices) it yields as the journal is read, and throws where a Takeover abandons the transaction.
+ */
+export interface TransactionGroup {
+  readonly large: boolean;
+  readonly blocks: AsyncIterable<EventBlock>;
+  /** The checkpoint that the group starts from: the guard's expected value. */
+  readonly from: Checkpoint;
+  /** The checkpoint after the group; known once `blocks` has ended. */
+  next(): Checkpoint;
+  /** What of a table's changes its loaded rows hold already; null (nearly always): nothing, apply everything. */
+  coverage(source: TableId): Coverage | null;
+}
+
+export interface ApplyResult {
+  readonly checkpoint: Checkpoint;
+  readonly transactions: number;
+  readonly rows: number;
+  /** Commit time of the last transaction, microseconds since 1970; null for a group of Progress alone. */
+  readonly lastCommittedAtMicros: bigint | null;
+  /** Tables that the policy suspended in this group. */
+  readonly suspended: readonly TableId[];
+  readonly errors: number;
+}
+
+export interface SinkWriter extends AsyncDisposable {
+  readonly guarantee: SinkGuarantee;
+  readonly encodings: readonly ChunkEncoding[];
+  /** Preflight against the mapped schemas: reads only, leaves nothing behind. */
+  assess(tables: readonly TableSchema[]): Promise<readonly Finding[]>;
+  /** What is there, without claiming anything (for `status` and for preflight). */
+  inspect(): Promise<SinkState>;
+  /** Makes Millrace's own tables where missing and claims the task: older sinks are fenced from here on. */
+  open(definition: string): Promise<SinkState>;
+  /** First checkpoint of a task, before anything is applied. */
+  initialize(checkpoint: Checkpoint): Promise<void>;
+  /** Makes the target table ready for the load, once per load id; safe to repeat. */
+  prepare(table: TableVersion, load: string, preparation: TablePreparation): Promise<void>;
+  /** Applies one chunk in one transaction with its marker; false where the chunk was in already. Safe to repeat. */
+  load(chunk: LoadChunk, signal: AbortSignal): Promise<boolean>;
+  /** Keys, indexes, ANALYZE after the last of `chunks` chunks; marks the table completed. Safe to repeat. */
+  finishLoad(table: TableVersion, load: string, chunks: number): Promise<void>;
+  /**
+   * Applies a group and moves the checkpoint in the same transaction. Resolves only when durable. Schema events are
+   * barriers inside it: the table is altered to the new version (existing rows included), created, set aside or marked for its load.
+   * @throws MillraceError SINK_FENCED where another sink has moved the checkpoint; nothing was written.
+   */
+  apply(group: TransactionGroup, signal: AbortSignal): Promise<ApplyResult>;
+  setTableState(source: TableId, state: TableState, error: { readonly code: string; readonly message: string } | null): Promise<void>;
+  /** Dead letters not yet published, oldest first, at most `limit`. */
+  deadLetters(limit: number): Promise<readonly DeadLetter[]>;
+  deadLettersPublished(upToId: bigint): Promise<void>;
+  /** Drops the task's rows from Millrace's own tables. */
+  remove(): Promise<readonly string[]>;
+}

@@ -1,0 +1,18 @@
+import { codecErrors } from './codec-errors.js';
+import { journalErrors } from './journal-errors.js';
+import { mappingErrors } from './mapping-errors.js';
+import { sourceErrors } from './source-errors.js';
+import { targetErrors } from './target-errors.js';
+import { taskErrors } from './task-errors.js';
+
+/** Every error that Millrace can report, by code. The docs' error page is made from it. */
+export const ERROR_TABLE = {
+  ...taskErrors,
+  ...mappingErrors,
+  ...sourceErrors,
+  ...codecErrors,
+  ...journalErrors,
+  ...targetErrors,
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;

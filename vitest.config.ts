@@ -1,10 +1,55 @@
 import { defineConfig } from 'vitest/config';
 
+const roots = ['shared/*/src/**', 'services/*/src/**', 'deploy/*/src/**'];
+const files = (suffix: string): string[] => roots.map((root) => `${root}/*.${suffix}.ts`);
+
+/** Packages resolve to their sources: tests need no build. */
+const resolve = { conditions: ['source'] };
+const ssr = { resolve: { conditions: ['source'] } };
+
+const globalSetup = ['shared/testkit/src/global-setup.ts'];
+
 export default defineConfig({
-  resolve: { conditions: ['source'] },
-  ssr: { resolve: { conditions: ['source'] } },
   test: {
-    include: ['shared/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'deploy/local/src/**/*.test.ts'],
-    testTimeout: 30_000,
+    projects: [
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'pure',
+          sequence: { groupOrder: 0 },
+          include: files('test'),
+          exclude: [...files('db.test'), ...files('e2e.test')],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        resolve,
+        ssr,
+        // Each file shares the machine with the servers it uses: two at once are enough for two cores.
+        test: {
+          name: 'servers',
+          sequence: { groupOrder: 1 },
+          include: files('db.test'),
+          globalSetup,
+          maxWorkers: 2,
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+        },
+      },
+      {
+        resolve,
+        ssr,
+        test: {
+          name: 'e2e',
+          sequence: { groupOrder: 2 },
+          include: files('e2e.test'),
+          globalSetup,
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
   },
 });

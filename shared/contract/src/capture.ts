@@ -2,7 +2,7 @@ import type { EventWriter } from './events.js';
 import type { Finding } from './finding.js';
 import type { RowFilter, Snapshot } from './load.js';
 import type { Position } from './position.js';
-import type { TableId, TableSchema } from './table.js';
+import type { TableId, TableSchema, TableVersion } from './table.js';
 
 /** A thing in the source's catalogue that a selection could name. */
 export interface SourceTable {
@@ -12,10 +12,17 @@ export interface SourceTable {
   readonly root: TableId | null;
 }
 
-/** Decides which tables belong to the task; pure, from the table mappings. `explicit`: named without a wildcard. */
+/** Decides which tables belong to the task; pure, from the table mappings. */
 export interface TableSelector {
+  /**
+   * `selected` holds only for tables that can be carried (`table`, `partitioned`, and a `partition` where its root is selected);
+   * `explicit`: named without a wildcard. Tables with a higher `loadOrder` are loaded first.
+   */
   select(table: SourceTable): { readonly selected: boolean; readonly explicit: boolean; readonly loadOrder: number };
+  /** Conditions on the table's rows; null: all rows. For a partition, ask for its root. Text compares by its bytes (COLLATE "C"). */
   filter(table: TableId): RowFilter | null;
+  /** Findings over everything that the source's catalogue holds; a connector's own `assess` includes them. */
+  assess(tables: readonly SourceTable[]): readonly Finding[];
 }
 
 /** Names of what capture owns in the source. They hold the journal's id, so that a topic made anew gets a slot of its own. */
@@ -65,8 +72,8 @@ export interface CaptureSource extends AsyncDisposable {
 
 export interface StreamOptions {
   readonly selector: TableSelector;
-  /** Versions in force at `after`, read back from the journal, so that an unchanged table is not announced again. */
-  readonly known: readonly TableSchema[];
+  /** Versions in force at `after`, as the journal's writer or its tail gave them: an unchanged table's rows use its version without a new Schema event. */
+  readonly known: readonly TableVersion[];
   readonly signal: AbortSignal;
   /**
    * A table whose rows the stream alone cannot bring (it appeared, was rewritten, renamed, …): returns the load's id, which the

@@ -10,7 +10,7 @@ export type RowFilter =
   | { readonly kind: 'null' | 'notnull'; readonly column: string };
 
 /**
- * How a chunk's rows travel. 'rows': Avro array of row images by the table version's schema, readable by every sink.
+ * How a chunk's rows travel. 'rows': Avro array of bytes, each a row image by the table version's schema, readable by every sink.
  * Any other word is an engine's own bulk format (`postgresql-copy-text`), passed through undecoded where both ends speak it
  * and no rule touches the table.
  */

@@ -1,5 +1,6 @@
 import { codecErrors } from './codec-errors.js';
 import { journalErrors } from './journal-errors.js';
+import { localErrors } from './local-errors.js';
 import { mappingErrors } from './mapping-errors.js';
 import { sourceErrors } from './source-errors.js';
 import { targetErrors } from './target-errors.js';
@@ -13,6 +14,7 @@ export const ERROR_TABLE = {
   ...codecErrors,
   ...journalErrors,
   ...targetErrors,
+  ...localErrors,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_TABLE;

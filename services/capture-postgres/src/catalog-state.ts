@@ -1,0 +1,156 @@
+import type { TableSelector } from '@millrace/contract/capture.js';
+import type { TableId } from '@millrace/contract/table.js';
+import type { Client } from 'pg';
+import { listTables } from './catalog/list-tables.js';
+import { queryError } from './connect-error.js';
+import { type LsnKey, parseLsn } from './lsn.js';
+import { selectTables } from './selection.js';
+
+/** A relation that holds rows of a selected table: the table itself, or a leaf of a partitioned one. */
+export interface StoredRelation {
+  readonly oid: number;
+  readonly filenode: number;
+  /** A leaf that CREATE TABLE … PARTITION OF made: it was empty when it came, unlike one that was attached. */
+  readonly createdInPlace: boolean;
+}
+
+/** A selected table as the catalogue has it now, down to what tells that something about it changed. */
+export interface TableState {
+  readonly id: TableId;
+  readonly oid: number;
+  readonly partitioned: boolean;
+  readonly relations: ReadonlyMap<number, StoredRelation>;
+  /** Two states of a table with the same stamp are the same state: it holds the catalogue rows' own transaction ids. */
+  readonly stamp: string;
+}
+
+export interface CatalogState {
+  /** By the table's (the root's) oid, in load order. */
+  readonly tables: ReadonlyMap<number, TableState>;
+  /** Changes with user-defined types: enum labels, domains, composites. */
+  readonly typesStamp: string;
+  readonly stamp: string;
+}
+
+interface RelationRow {
+  readonly root: number;
+  readonly schema: string;
+  readonly table: string;
+  readonly partitioned: boolean;
+  readonly oid: number;
+  readonly kind: string;
+  readonly filenode: number;
+  readonly in_place: boolean;
+  readonly stamp: string;
+}
+
+// A leaf that was created as one has its pg_inherits row by the same transaction as its first catalogue rows (tableoid's, attnum -6, is
+// never updated) and two commands later; ATTACH is another transaction's, or comes more commands later.
+const RELATIONS = `
+  WITH root AS (
+    SELECT c.oid, n.nspname, c.relname, c.relkind
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p') AND (n.nspname::text, c.relname::text) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+  ), member AS (
+    SELECT oid AS root, oid AS relation FROM root
+    UNION
+    SELECT root.oid, part.relid::oid FROM root CROSS JOIN LATERAL pg_partition_tree(root.oid) part WHERE root.relkind = 'p'
+  ), attributes AS (
+    SELECT attrelid, md5(string_agg(attnum || ':' || xmin, ',' ORDER BY attnum)) AS stamp
+      FROM pg_attribute WHERE attnum > 0 AND attrelid >= 16384 GROUP BY attrelid
+  ), indexes AS (
+    SELECT i.indrelid, string_agg(i.indexrelid || ':' || i.xmin || ':' || coalesce(k.xmin::text, ''), ',' ORDER BY i.indexrelid) AS stamp
+      FROM pg_index i LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
+     WHERE i.indrelid >= 16384 AND (i.indisprimary OR i.indisreplident) GROUP BY i.indrelid
+  )
+  SELECT member.root, root.nspname AS schema, root.relname AS "table", root.relkind = 'p' AS partitioned,
+         c.oid, c.relkind::text AS kind, c.relfilenode AS filenode,
+         coalesce(inherits.xmin = own.xmin AND inherits.cmin::text::int8 - own.cmin::text::int8 BETWEEN 0 AND 2, false) AS in_place,
+         concat_ws('/', c.oid, c.relnamespace, c.relname, c.relfilenode, c.relreplident, inherits.xmin, attributes.stamp, indexes.stamp) AS stamp
+    FROM member
+    JOIN root ON root.oid = member.root
+    JOIN pg_class c ON c.oid = member.relation
+    LEFT JOIN pg_inherits inherits ON c.relispartition AND inherits.inhrelid = c.oid
+    LEFT JOIN pg_attribute own ON own.attrelid = c.oid AND own.attnum = -6
+    LEFT JOIN attributes ON attributes.attrelid = c.oid
+    LEFT JOIN indexes ON indexes.indrelid = c.oid
+   ORDER BY member.root, c.oid`;
+
+const TYPES = `
+  SELECT concat_ws('/',
+    (SELECT md5(string_agg(oid || ':' || xmin, ',' ORDER BY oid)) FROM pg_enum),
+    (SELECT md5(string_agg(oid || ':' || xmin, ',' ORDER BY oid)) FROM pg_type WHERE oid >= 16384 AND typtype IN ('d', 'e', 'r')),
+    (SELECT md5(string_agg(oid || ':' || xmin, ',' ORDER BY oid)) FROM pg_constraint WHERE contypid <> 0 AND oid >= 16384)) AS stamp`;
+
+/** The selected tables as the catalogue has them, as the client's transaction sees them. */
+export async function readCatalogState(client: Client, selector: TableSelector): Promise<CatalogState> {
+  const selected = selectTables(await listTables(client), selector);
+  try {
+    const { rows } = await client.query<RelationRow>(RELATIONS, [selected.map(({ schema }) => schema), selected.map(({ table }) => table)]);
+    const types = await client.query<{ stamp: string | null }>(TYPES);
+    return stateOf(rows, types.rows[0]?.stamp ?? '');
+  } catch (cause) {
+    throw queryError(cause, 'watching the catalogue');
+  }
+}
+
+function stateOf(rows: readonly RelationRow[], typesStamp: string): CatalogState {
+  const tables = new Map<number, TableState>();
+  const groups = Map.groupBy(rows, (row) => row.root);
+  for (const [oid, members] of groups) {
+    const [first] = members;
+    if (first === undefined) continue;
+    const stored = members.filter(({ kind }) => kind === 'r');
+    tables.set(oid, {
+      id: { schema: first.schema, table: first.table },
+      oid,
+      partitioned: first.partitioned,
+      relations: new Map(stored.map((row) => [row.oid, { oid: row.oid, filenode: row.filenode, createdInPlace: row.in_place }])),
+      stamp: members.map(({ stamp }) => stamp).join('\n'),
+    });
+  }
+  return { tables, typesStamp, stamp: [typesStamp, ...[...tables.values()].map(({ stamp }) => stamp)].join('\n') };
+}
+
+/** A column's catalogue row, dropped ones included. */
+export interface StoredColumn {
+  readonly ordinal: number;
+  readonly name: string;
+  readonly typeOid: number;
+  readonly typeModifier: number;
+  readonly dropped: boolean;
+  readonly hasMissing: boolean;
+  /** Transaction that wrote the catalogue row last. */
+  readonly writtenBy: string;
+}
+
+/** What of a relation tells whether its rows were rewritten. */
+export interface RelationStorage {
+  readonly filenode: number;
+  readonly columns: readonly StoredColumn[];
+}
+
+/** By relation oid; a relation that is gone is missing. */
+export async function readStorage(client: Client, oids: readonly number[]): Promise<ReadonlyMap<number, RelationStorage>> {
+  try {
+    const { rows } = await client.query<{ oid: number; filenode: number; columns: readonly StoredColumn[] | null }>(
+      `SELECT c.oid, c.relfilenode AS filenode,
+              (SELECT json_agg(json_build_object('ordinal', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8, 'typeModifier', a.atttypmod,
+                                                 'dropped', a.attisdropped, 'hasMissing', a.atthasmissing, 'writtenBy', a.xmin::text) ORDER BY a.attnum)
+                 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) AS columns
+         FROM pg_class c WHERE c.oid = ANY ($1::oid[])`,
+      [oids],
+    );
+    return new Map(rows.map(({ oid, filenode, columns }) => [oid, { filenode, columns: columns ?? [] }]));
+  } catch (cause) {
+    throw queryError(cause, 'watching the catalogue');
+  }
+}
+
+/** Where the source's log ends now: everything that is visible now was written before. */
+export async function readLogEnd(client: Client): Promise<LsnKey> {
+  const { rows } = await client.query<{ lsn: string }>(
+    'SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text AS lsn',
+  );
+  return parseLsn(rows[0]?.lsn ?? '');
+}

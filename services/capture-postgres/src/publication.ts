@@ -1,0 +1,111 @@
+import type { TableId } from '@millrace/contract/table.js';
+import { displayTable, tableKey } from '@millrace/codec/table-key.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import type { Client } from 'pg';
+import { queryError } from './connect-error.js';
+import { quoteIdentifier, quoteTable } from './quote-identifier.js';
+
+/** What a publication of Millrace's carries: all changes, or only those that need no old row to be named. */
+export type PublishedChanges = 'all' | 'inserts';
+
+/**
+ * Partitions are published as themselves and named as their root here: under `publish_via_partition_root` the TRUNCATE of a
+ * single partition would not be in the stream. ONLY keeps children in an inheritance tree apart from their parent.
+ */
+const PUBLISH = {
+  all: "publish = 'insert, update, delete, truncate', publish_via_partition_root = false",
+  inserts: "publish = 'insert, truncate', publish_via_partition_root = false",
+} as const satisfies Record<PublishedChanges, string>;
+
+/** The tables that a publication names, not their partitions; null: there is no such publication. */
+export async function readPublication(client: Client, name: string): Promise<readonly TableId[] | null> {
+  const { rows } = await client.query<{ schema: string | null; table: string | null }>(
+    `SELECT n.nspname AS schema, c.relname AS table
+       FROM pg_catalog.pg_publication p
+       LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid
+       LEFT JOIN pg_catalog.pg_class c ON c.oid = r.prrelid
+       LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE p.pubname = $1`,
+    [name],
+  );
+  if (rows.length === 0) return null;
+  return rows.flatMap(({ schema, table }) => (schema === null || table === null ? [] : [{ schema, table }]));
+}
+
+export async function createPublication(
+  client: Client,
+  { name, tables, changes }: { readonly name: string; readonly tables: readonly TableId[]; readonly changes: PublishedChanges },
+): Promise<void> {
+  const list = tables.length === 0 ? '' : ` FOR TABLE ${tables.map((table) => `ONLY ${quoteTable(table)}`).join(', ')}`;
+  await run(client, `CREATE PUBLICATION ${quoteIdentifier(name)}${list} WITH (${PUBLISH[changes]})`, `creating the publication "${name}"`);
+}
+
+/** Makes the publication name exactly these tables; true where something changed. */
+export async function alignPublication(
+  client: Client,
+  { name, current, wanted }: { readonly name: string; readonly current: readonly TableId[]; readonly wanted: readonly TableId[] },
+): Promise<boolean> {
+  const added = without(wanted, current);
+  const removed = without(current, wanted);
+  const list = (tables: readonly TableId[]): string => tables.map((table) => `ONLY ${quoteTable(table)}`).join(', ');
+  const publication = quoteIdentifier(name);
+  if (added.length > 0) await run(client, `ALTER PUBLICATION ${publication} ADD TABLE ${list(added)}`, `adding tables to the publication "${name}"`);
+  if (removed.length > 0) await run(client, `ALTER PUBLICATION ${publication} DROP TABLE ${list(removed)}`, `removing tables from the publication "${name}"`);
+  return added.length + removed.length > 0;
+}
+
+export async function dropPublication(client: Client, name: string): Promise<boolean> {
+  if ((await readPublication(client, name)) === null) return false;
+  await run(client, `DROP PUBLICATION IF EXISTS ${quoteIdentifier(name)}`, `dropping the publication "${name}"`);
+  return true;
+}
+
+/**
+ * A publication that somebody else made is used as it is, so it has to publish every change of every table, whole.
+ * @throws MillraceError PUBLICATION_MISSING, PUBLICATION_INCOMPLETE
+ */
+export async function checkForeignPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {
+  const { rows } = await client.query<{ insert: boolean; update: boolean; delete: boolean; truncate: boolean }>(
+    'SELECT pubinsert AS insert, pubupdate AS update, pubdelete AS delete, pubtruncate AS truncate FROM pg_catalog.pg_publication WHERE pubname = $1',
+    [name],
+  );
+  const [actions] = rows;
+  if (actions === undefined) throw new MillraceError('PUBLICATION_MISSING', { reason: `there is no publication "${name}"` });
+  const unpublished = Object.entries(actions).flatMap(([action, published]) => (published ? [] : [`${action}s`]));
+  if (unpublished.length > 0) throw new MillraceError('PUBLICATION_INCOMPLETE', { publication: name, missing: unpublished.join(', ') });
+  const missing = without(tables, await publishedRoots(client, name));
+  if (missing.length > 0) {
+    throw new MillraceError('PUBLICATION_INCOMPLETE', { publication: name, missing: missing.map(displayTable).join(', ') });
+  }
+}
+
+/** Tables that the publication carries whole (no row filter, no column list: PostgreSQL 15+), a partition under its root. */
+async function publishedRoots(client: Client, name: string): Promise<readonly TableId[]> {
+  const { rows } = await client.query<TableId>(
+    `SELECT DISTINCT n.nspname AS schema, c.relname AS table
+       FROM pg_catalog.pg_publication_tables t
+       JOIN pg_catalog.pg_publication p ON p.pubname = t.pubname
+       JOIN pg_catalog.pg_namespace tn ON tn.nspname = t.schemaname
+       JOIN pg_catalog.pg_class tc ON tc.relnamespace = tn.oid AND tc.relname = t.tablename
+       JOIN pg_catalog.pg_class c ON c.oid = CASE WHEN tc.relispartition THEN pg_catalog.pg_partition_root(tc.oid)::oid ELSE tc.oid END
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE t.pubname = $1
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid IN (tc.oid, c.oid)
+                           AND (to_jsonb(r) ->> 'prqual' IS NOT NULL OR to_jsonb(r) ->> 'prattrs' IS NOT NULL))`,
+    [name],
+  );
+  return rows;
+}
+
+function without(tables: readonly TableId[], others: readonly TableId[]): readonly TableId[] {
+  const keys = new Set(others.map(tableKey));
+  return tables.filter((table) => !keys.has(tableKey(table)));
+}
+
+async function run(client: Client, statement: string, doing: string): Promise<void> {
+  try {
+    await client.query(statement);
+  } catch (cause) {
+    throw queryError(cause, doing);
+  }
+}

@@ -1,0 +1,119 @@
+import { comparePositions } from '@millrace/codec/position.js';
+import { tableKey } from '@millrace/codec/table-key.js';
+import type { Position } from '@millrace/contract/position.js';
+import type { TableState } from '@millrace/contract/sink.js';
+import type { TableId } from '@millrace/contract/table.js';
+import type { FromWorker, WorkerFailure } from '../worker/messages.js';
+
+export interface TableView {
+  readonly id: TableId;
+  state: TableState;
+  rowsRead: number;
+  rowsLoaded: number;
+  estimatedRows: number | null;
+}
+
+/** What a run knows of itself from its workers' messages; what the screen shows and `--until` decides on. */
+export class RunProgress {
+  readonly tables = new Map<string, TableView>();
+  readonly startedAtMs = Date.now();
+  loadedAtMs: number | null = null;
+  rowsApplied = 0;
+  transactionsApplied = 0;
+  sourceLagMs: number | null = null;
+  targetLagMs: number | null = null;
+  captured: Position | null = null;
+  applied: Position | null = null;
+  retainedLogBytes: number | null = null;
+  errors = 0;
+  lastFailure: WorkerFailure | null = null;
+
+  /** Folds one message in. */
+  take(message: FromWorker): void {
+    switch (message.kind) {
+      case 'capture':
+        this.#capture(message);
+        return;
+      case 'sink':
+        this.#sink(message);
+        return;
+      case 'retrying':
+      case 'failed':
+        this.lastFailure = message.failure;
+        return;
+      case 'alive':
+      case 'stopped':
+        return;
+    }
+  }
+
+  get loaded(): boolean {
+    return this.loadedAtMs !== null;
+  }
+
+  tableInError(): TableView | undefined {
+    return [...this.tables.values()].find(({ state }) => state === 'error');
+  }
+
+  /** True once the target's checkpoint has passed the position. */
+  hasApplied(position: Position): boolean {
+    return this.applied !== null && comparePositions(this.applied, position) >= 0;
+  }
+
+  #capture({ status }: Extract<FromWorker, { kind: 'capture' }>): void {
+    switch (status.kind) {
+      case 'in-force':
+        this.captured = status.position;
+        this.sourceLagMs = status.lagMs;
+        return;
+      case 'chunk':
+        this.#table(status.table).rowsRead += status.rows;
+        return;
+      case 'retained-log':
+        this.retainedLogBytes = status.bytes;
+        return;
+      case 'claimed':
+      case 'streaming':
+        return;
+    }
+  }
+
+  #sink({ status }: Extract<FromWorker, { kind: 'sink' }>): void {
+    switch (status.kind) {
+      case 'opened':
+      case 'tables':
+        for (const { source, state, counts } of status.tables) {
+          const table = this.#table(source);
+          table.state = state;
+          table.rowsLoaded = Number(counts.rowsLoaded);
+        }
+        if (status.kind === 'opened') this.applied = status.checkpoint?.position ?? null;
+        return;
+      case 'table':
+        this.#table(status.table).state = status.state;
+        return;
+      case 'chunk':
+        this.#table(status.table).rowsLoaded += status.rows;
+        return;
+      case 'loaded':
+        this.loadedAtMs ??= Date.now();
+        return;
+      case 'applied':
+        this.rowsApplied += status.result.rows;
+        this.transactionsApplied += status.result.transactions;
+        this.errors += status.result.errors;
+        this.applied = status.result.checkpoint.position;
+        this.targetLagMs = status.lagMs;
+        return;
+    }
+  }
+
+  #table(id: TableId): TableView {
+    const key = tableKey(id);
+    const known = this.tables.get(key);
+    if (known !== undefined) return known;
+    const table: TableView = { id, state: 'before load', rowsRead: 0, rowsLoaded: 0, estimatedRows: null };
+    this.tables.set(key, table);
+    return table;
+  }
+}

@@ -1,0 +1,105 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { TaskConfig } from '@millrace/config/task-options.js';
+import type { StopReason } from '@millrace/contract/task.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { describeFailure } from '../failure.js';
+import type { FromWorker, WorkerFailure, WorkerRole } from '../worker/messages.js';
+import { WorkerProcess } from './worker-process.js';
+
+/** Within the 10 s that a clean stop may take. */
+const STOP_GRACE_MS = 7_000;
+/** A worker that has said nothing for so long hangs; it says something every 2 s. */
+const SILENCE_MS = 60_000;
+const CHECK_EVERY_MS = 1_000;
+const MAX_RESTART_DELAY_MS = 8_000;
+
+export interface Outcome {
+  readonly reason: StopReason;
+  readonly failure: WorkerFailure | null;
+}
+
+export interface SupervisorOptions {
+  readonly config: TaskConfig;
+  readonly onMessage: (role: WorkerRole, message: FromWorker) => void;
+  readonly onRestart: (role: WorkerRole, cause: string, inMs: number) => void;
+  /** Resolves with the reason when the run has reached its `--until`. */
+  readonly reached: (signal: AbortSignal) => Promise<'loaded' | 'caught-up' | null>;
+}
+
+/**
+ * Hosts a task's workers: starts them, starts a dead one again (SIGKILL, out of memory, a crash: all are one path), ends a
+ * silent one, and ends as a whole when a worker gives up, another run fences this one, the goal is reached or the signal aborts.
+ */
+export async function supervise(roles: readonly WorkerRole[], options: SupervisorOptions, signal: AbortSignal): Promise<Outcome> {
+  const stop = new AbortController();
+  const running = AbortSignal.any([signal, stop.signal]);
+  const keepers = roles.map((role) => keepAlive(role, options, running));
+  const goal = options.reached(running).then((reason): Outcome | null => (reason === null ? null : { reason, failure: null }));
+  const ended = await Promise.race([...keepers, goal.then((outcome) => outcome ?? never(running)), aborted(signal)]);
+  stop.abort();
+  await Promise.allSettled([...keepers, goal]);
+  return ended;
+}
+
+/** Runs one worker until the signal or until it gives up. */
+async function keepAlive(role: WorkerRole, options: SupervisorOptions, signal: AbortSignal): Promise<Outcome> {
+  let deaths = 0;
+  let lastGood = Date.now();
+  for (;;) {
+    let failure: WorkerFailure | null = null;
+    const worker = new WorkerProcess(role, options.config, (message) => {
+      if (message.kind === 'failed') failure = message.failure;
+      if (message.kind === 'capture' || message.kind === 'sink') {
+        deaths = 0;
+        lastGood = Date.now();
+      }
+      options.onMessage(role, message);
+    });
+    const exit = await watch(worker, signal);
+    if (signal.aborted) return { reason: 'signal', failure: null };
+    if (failure !== null) return giveUp(failure);
+    const cause = exit.signal ?? `exit code ${exit.code ?? '?'}`;
+    if (Date.now() - lastGood > options.config.outageMinutes * 60_000) {
+      return giveUp(describeFailure(new MillraceError('WORKER_DIES', { role, cause })));
+    }
+    const inMs = deaths === 0 ? 0 : Math.min(MAX_RESTART_DELAY_MS, 200 * 2 ** deaths);
+    deaths += 1;
+    options.onRestart(role, cause, inMs);
+    await delay(inMs, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return { reason: 'signal', failure: null };
+  }
+}
+
+/** Waits for the worker's end; stops it when the signal aborts, kills it when it falls silent. */
+async function watch(worker: WorkerProcess, signal: AbortSignal): Promise<Awaited<WorkerProcess['exited']>> {
+  const silence = setInterval(() => {
+    if (Date.now() - worker.lastHeardMs > SILENCE_MS) worker.kill();
+  }, CHECK_EVERY_MS);
+  const stopping = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  try {
+    return await Promise.race([worker.exited, stopping.then(() => worker.stop(STOP_GRACE_MS))]);
+  } finally {
+    clearInterval(silence);
+  }
+}
+
+function giveUp(failure: WorkerFailure): Outcome {
+  const fenced = failure.code === 'CAPTURE_FENCED' || failure.code === 'SINK_FENCED';
+  return { reason: fenced ? 'fenced' : 'failed', failure };
+}
+
+function aborted(signal: AbortSignal): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const end = (): void => resolve({ reason: 'signal', failure: null });
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+/** A goal that ended without being reached leaves the decision to the others. */
+function never(signal: AbortSignal): Promise<Outcome> {
+  return aborted(signal);
+}

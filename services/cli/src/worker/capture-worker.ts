@@ -1,0 +1,50 @@
+import { runCapture } from '@millrace/capture-runtime/capture.js';
+import { openJournal } from '@millrace/journal/journal.js';
+import { LoadTopicWriter } from '@millrace/journal/load-topic.js';
+import type { Logger } from '@millrace/telemetry/log.js';
+import { describeFailure } from '../failure.js';
+import { loadEncoding } from '../task/load-encoding.js';
+import type { Task } from '../task/task.js';
+import type { FromWorker } from './messages.js';
+import { runIncarnations } from './retry.js';
+
+export interface WorkerOptions {
+  readonly task: Task;
+  readonly log: Logger;
+  readonly send: (message: FromWorker) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Captures until the signal, incarnation after incarnation; each opens everything anew, as after a crash. */
+export async function runCaptureWorker({ task, log, send, signal }: WorkerOptions): Promise<void> {
+  let lastProgressMs = 0;
+  const incarnation = async (): Promise<void> => {
+    await using source = await task.openSource();
+    await using journal = await openJournal({ kafka: task.kafka, registry: task.config.registry, topic: task.topics.journal, create: true });
+    await using loadTopic = await LoadTopicWriter.open(journal, task.topics.load);
+    await runCapture(
+      {
+        task: task.config.name,
+        migrationType: task.config.migrationType,
+        source,
+        selector: task.selector,
+        journal,
+        loadTopic,
+        encoding: loadEncoding(task),
+        report: (status) => {
+          if (status.kind === 'in-force' || status.kind === 'chunk') lastProgressMs = Date.now();
+          send({ kind: 'capture', status });
+        },
+      },
+      signal,
+    );
+  };
+  await runIncarnations(incarnation, { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry: reportRetry(log, send) }, signal);
+}
+
+export function reportRetry(log: Logger, send: (message: FromWorker) => void): (error: unknown, inMs: number) => void {
+  return (error, inMs) => {
+    log.warn({ err: error, inMs }, 'tries again');
+    send({ kind: 'retrying', failure: describeFailure(error), inMs });
+  };
+}

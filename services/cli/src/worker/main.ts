@@ -1,0 +1,51 @@
+import { createLogger } from '@millrace/telemetry/log.js';
+import { assertNever } from '@millrace/errors/millrace-error.js';
+import { describeFailure } from '../failure.js';
+import { openTask } from '../task/task.js';
+import { runCaptureWorker } from './capture-worker.js';
+import type { FromWorker, ToWorker } from './messages.js';
+import { runSinkWorker } from './sink-worker.js';
+
+const ALIVE_EVERY_MS = 2_000;
+
+// The process that hosts one service of a task. Its parent starts it over the channel; when the channel closes (the parent
+// is gone, however it went) it stops: nothing goes on replicating unwatched.
+const stop = new AbortController();
+const send = (message: FromWorker): void => {
+  if (process.connected) process.send?.(message, undefined, {}, () => undefined);
+};
+
+process.on('disconnect', () => stop.abort());
+process.on('SIGTERM', () => stop.abort());
+// A terminal's Ctrl-C reaches the whole process group; the parent decides what it means.
+process.on('SIGINT', () => undefined);
+process.on('message', (message: ToWorker) => {
+  switch (message.kind) {
+    case 'start':
+      void run(message);
+      return;
+    case 'stop':
+      stop.abort();
+      return;
+    default:
+      assertNever(message);
+  }
+});
+send({ kind: 'alive' });
+setInterval(() => send({ kind: 'alive' }), ALIVE_EVERY_MS).unref();
+
+async function run({ role, config }: Extract<ToWorker, { kind: 'start' }>): Promise<void> {
+  const log = createLogger({ level: config.logLevel, name: role });
+  try {
+    const task = await openTask(config);
+    if (role === 'capture') await runCaptureWorker({ task, log, send, signal: stop.signal });
+    else await runSinkWorker({ task, log, send, signal: stop.signal });
+    send({ kind: 'stopped' });
+  } catch (error) {
+    log.error({ err: error }, 'gives up');
+    send({ kind: 'failed', failure: describeFailure(error) });
+  }
+  process.disconnect();
+  process.exitCode = 0;
+  setTimeout(() => process.exit(), 2_000).unref();
+}

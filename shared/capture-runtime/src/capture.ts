@@ -1,0 +1,114 @@
+import type { CaptureSource, TableSelector } from '@millrace/contract/capture.js';
+import type { ChunkEncoding } from '@millrace/contract/load.js';
+import type { Position } from '@millrace/contract/position.js';
+import type { TableId, TableVersion } from '@millrace/contract/table.js';
+import type { MigrationType } from '@millrace/contract/task.js';
+import type { Journal } from '@millrace/journal/journal.js';
+import { JournalWriter } from '@millrace/journal/journal-writer.js';
+import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
+import { crashPoint } from '@millrace/telemetry/crash-point.js';
+import { JournalEventWriter } from './journal-event-writer.js';
+import { pendingLoads } from './load-plan.js';
+import { LoadProducer } from './load-producer.js';
+
+export type CaptureStatus =
+  | { readonly kind: 'claimed'; readonly epoch: bigint; readonly journal: string }
+  | { readonly kind: 'streaming'; readonly after: Position }
+  | { readonly kind: 'in-force'; readonly position: Position; /** Age of the last change, 0 when idle. */ readonly lagMs: number }
+  | { readonly kind: 'chunk'; readonly table: TableId; readonly rows: number }
+  | { readonly kind: 'retained-log'; readonly bytes: number };
+
+export interface CaptureOptions {
+  readonly task: string;
+  readonly migrationType: MigrationType;
+  readonly source: CaptureSource;
+  readonly selector: TableSelector;
+  readonly journal: Journal;
+  readonly loadTopic: LoadTopicWriter;
+  readonly encoding: (table: TableId) => ChunkEncoding;
+  readonly report: (status: CaptureStatus) => void;
+}
+
+/**
+ * One incarnation of a capture, from its claim on the journal to its end: normally by the signal, else by an error whose
+ * class tells the caller what to do (retry: start a new incarnation; operator: stop; FENCED: another one runs).
+ *
+ * The order of the first steps is the protocol's (Capture 1–5): claim, then the journal's tail, then the source; a gap is
+ * judged only by a capture that is still in force.
+ */
+export async function runCapture(options: CaptureOptions, signal: AbortSignal): Promise<void> {
+  const { source, journal, loadTopic, selector, report } = options;
+  await using claim = await JournalWriter.claim(journal, signal);
+  report({ kind: 'claimed', epoch: claim.epoch, journal: claim.journalId });
+  crashPoint('capture-claimed');
+
+  const identity = { task: options.task, journal: claim.journalId };
+  const attached = await source.attach(identity, selector, claim.position).catch(async (error: unknown) => {
+    await claim.checkStillInForce();
+    throw error;
+  });
+  await claim.checkStillInForce();
+  crashPoint('capture-attached');
+
+  const failure = new AbortController();
+  const running = AbortSignal.any([signal, failure.signal]);
+  const unfinished = claim.position === null ? [] : await pendingLoads(loadTopic.controlRecords(running), (id) => journal.tableVersion(id));
+  const producer = new LoadProducer(
+    {
+      topic: loadTopic,
+      snapshot: (tables, stop) => source.snapshot(tables, stop),
+      filter: (table) => selector.filter(table),
+      encoding: options.encoding,
+      onChunk: (table, rows) => report({ kind: 'chunk', table, rows }),
+      signal: running,
+    },
+    unfinished,
+  );
+  const writer = new JournalEventWriter(
+    {
+      sender: claim,
+      register: (table) => journal.registerTable(table),
+      requestLoad: (version, load) => producer.request(version, load),
+      onInForce: (position, committedAtMicros) => {
+        crashPoint('capture-in-force');
+        source.acknowledge(position);
+        report({ kind: 'in-force', position, lagMs: lagMs(committedAtMicros) });
+      },
+      onFailure: (error) => failure.abort(error),
+    },
+    claim.position,
+  );
+  let loadsNamed = 0;
+  const nextLoad = (): string => `${claim.epoch}.${(loadsNamed += 1)}`;
+
+  const known: TableVersion[] = [...claim.knownTables];
+  if (claim.position === null) {
+    for (const table of await source.describe(selector)) {
+      known.push(
+        await writer.schema(table, options.migrationType === 'cdc' ? { kind: 'version' } : { kind: 'load', load: nextLoad(), reason: 'first start' }),
+      );
+    }
+    writer.progress(attached.acknowledged);
+    writer.flush();
+  }
+
+  const after = claim.position ?? attached.acknowledged;
+  report({ kind: 'streaming', after });
+  const streaming = source.stream(after, writer, {
+    selector,
+    known,
+    signal: running,
+    needsLoad: nextLoad,
+    onRetainedLog: (bytes) => report({ kind: 'retained-log', bytes }),
+  });
+  const loading = producer.run(attached.snapshot);
+  const work = [streaming, loading].map((part) => part.catch((error: unknown) => failure.abort(error)));
+  await Promise.all(work);
+  await writer.close();
+  if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+/** Age of a commit now; clocks of two machines may differ, so never below 0. */
+function lagMs(committedAtMicros: bigint | null): number {
+  return committedAtMicros === null ? 0 : Math.max(0, Date.now() - Number(committedAtMicros / 1_000n));
+}

@@ -1,0 +1,223 @@
+import { createHash } from 'node:crypto';
+import type { LoadEvent } from '@millrace/codec/load-record.js';
+import { displayTable, tableKey } from '@millrace/codec/table-key.js';
+import type { ChunkEncoding, ChunkSpec, RowFilter, Snapshot, SnapshotTable } from '@millrace/contract/load.js';
+import type { TableId, TableVersion } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
+import { crashPoint } from '@millrace/telemetry/crash-point.js';
+import { BoundedQueue } from '@millrace/flow/bounded-queue.js';
+import { deferred } from '@millrace/flow/deferred.js';
+import type { PendingLoad } from './load-plan.js';
+
+/** Snapshots in which one table may be begun before its load is given up: each one was lost, or the table rewritten under it. */
+const MAX_ATTEMPTS = 20;
+
+export interface LoadProducerOptions {
+  readonly topic: LoadTopicWriter;
+  /** A further exact snapshot, where the one handed over is gone or there was none. */
+  readonly snapshot: (tables: readonly TableId[], signal: AbortSignal) => Promise<Snapshot>;
+  readonly filter: (table: TableId) => RowFilter | null;
+  readonly encoding: (table: TableId) => ChunkEncoding;
+  readonly onChunk: (table: TableId, rows: number) => void;
+  readonly signal: AbortSignal;
+}
+
+interface ChunkJob {
+  readonly pending: PendingLoad;
+  readonly table: SnapshotTable;
+  readonly chunk: ChunkSpec;
+  readonly done: () => void;
+}
+
+/**
+ * Reads the rows of tables that wait for a load and writes them to the load topic: table after table in load order, chunk i
+ * of a table into lane i modulo the number of lanes, one reader per lane. Lanes carry rows; the control partition carries
+ * what a restart or a sink needs to know without reading rows: which chunks were begun, ended, and as of which position.
+ */
+export class LoadProducer {
+  readonly #options: LoadProducerOptions;
+  readonly #pending = new Map<string, PendingLoad>();
+  #wake: (() => void) | undefined;
+
+  constructor(options: LoadProducerOptions, unfinished: readonly PendingLoad[]) {
+    this.#options = options;
+    for (const load of unfinished) this.#pending.set(tableKey(load.version.source), load);
+  }
+
+  /** Makes the request durable; the journal may name the load from here on. An earlier load of the table ends unfinished. */
+  async request(version: TableVersion, load: string): Promise<void> {
+    await this.#options.topic.control({ kind: 'requested', load, table: version.source, registryId: version.registryId });
+    const key = tableKey(version.source);
+    const earlier = this.#pending.get(key);
+    if (earlier !== undefined) earlier.finished = true;
+    this.#pending.set(key, { load, version, attempt: 0, begun: [], ended: new Set(), finished: false, restart: false });
+    this.#wake?.();
+  }
+
+  /** Runs until the signal. `first` is the snapshot that was exported with the log's start, if there is one. */
+  async run(first: Snapshot | null): Promise<void> {
+    const { signal } = this.#options;
+    let snapshot = first;
+    while (!signal.aborted) {
+      const batch = [...this.#pending.values()].filter((load) => !load.finished);
+      if (batch.length === 0) {
+        await snapshot?.[Symbol.asyncDispose]();
+        snapshot = null;
+        await this.#somethingWaits();
+        continue;
+      }
+      try {
+        snapshot ??= await this.#options.snapshot(batch.map(({ version }) => version.source), signal);
+        await this.#loadAll(snapshot, batch);
+      } catch (error) {
+        const lost = error instanceof MillraceError && error.code === 'SNAPSHOT_LOST';
+        if (!lost || batch.some(({ attempt }) => attempt >= MAX_ATTEMPTS)) throw error;
+      } finally {
+        await snapshot?.[Symbol.asyncDispose]();
+        snapshot = null;
+      }
+      for (const [key, load] of this.#pending) if (load.finished) this.#pending.delete(key);
+    }
+    await snapshot?.[Symbol.asyncDispose]();
+  }
+
+  async #somethingWaits(): Promise<void> {
+    const { signal } = this.#options;
+    await new Promise<void>((resolve) => {
+      if (signal.aborted || this.#pending.size > 0) {
+        resolve();
+        return;
+      }
+      this.#wake = resolve;
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    this.#wake = undefined;
+  }
+
+  async #loadAll(snapshot: Snapshot, batch: readonly PendingLoad[]): Promise<void> {
+    const stop = new AbortController();
+    const signal = AbortSignal.any([this.#options.signal, stop.signal]);
+    const lanes = Array.from({ length: this.#options.topic.lanes }, () => new BoundedQueue<ChunkJob>(1));
+    const dispatch = async (): Promise<void> => {
+      const ends: Promise<void>[] = [];
+      for (const [at, pending] of batch.entries()) ends.push((await this.#dispatchTable({ snapshot, pending, lanes, firstLane: at, signal })).ended);
+      for (const queue of lanes) queue.end();
+      await Promise.all(ends);
+    };
+    const work = [dispatch(), ...lanes.map((queue, lane) => this.#readLane(snapshot, queue, lane, signal))];
+    const abandon = (error: unknown): void => {
+      stop.abort(error);
+      for (const queue of lanes) queue.fail(error);
+    };
+    this.#options.signal.addEventListener('abort', () => abandon(this.#options.signal.reason), { once: true });
+    try {
+      await Promise.all(work);
+    } catch (error) {
+      abandon(error);
+      await Promise.allSettled(work);
+      if (!this.#options.signal.aborted) throw error;
+    }
+  }
+
+  /** Queues every chunk of the table; `ended` resolves when the last one is written and the table's end with it. */
+  async #dispatchTable(options: {
+    readonly snapshot: Snapshot;
+    readonly pending: PendingLoad;
+    readonly lanes: readonly BoundedQueue<ChunkJob>[];
+    readonly firstLane: number;
+    readonly signal: AbortSignal;
+  }): Promise<{ readonly ended: Promise<void> }> {
+    const { snapshot, pending, lanes, firstLane, signal } = options;
+    const { topic } = this.#options;
+    const { load } = pending;
+    const source = pending.version.source;
+    const table: SnapshotTable = { schema: pending.version.schema, filter: this.#options.filter(source), encoding: this.#options.encoding(source) };
+    // Chunks cut by key stay what they are in another snapshot; ctid ranges do not, so such a table starts again.
+    const restart = pending.restart || pending.begun.some((chunk) => chunk.keys === null);
+    if (restart) {
+      pending.begun.length = 0;
+      pending.ended.clear();
+    }
+    pending.restart = false;
+    pending.attempt += 1;
+    const { attempt } = pending;
+    const estimate = await snapshot.estimate(source);
+    await topic.control({ kind: 'began', load, table: source, registryId: pending.version.registryId, attempt, asOf: snapshot.position, restart, encoding: table.encoding, estimatedRows: estimate.rows, estimatedBytes: estimate.bytes });
+    crashPoint('load-began');
+
+    let open = 1;
+    const allRead = deferred();
+    const done = (): void => {
+      open -= 1;
+      if (open === 0) allRead.resolve();
+    };
+    const queue = async (chunk: ChunkSpec): Promise<void> => {
+      open += 1;
+      await lanes[(firstLane + chunk.index) % lanes.length]?.push({ pending, table, chunk, done });
+    };
+    for (const chunk of pending.begun) if (!pending.ended.has(chunk.index)) await queue(chunk);
+    for await (const chunk of snapshot.chunks(table, pending.begun.at(-1) ?? null, signal)) {
+      if (pending.finished || pending.restart) break;
+      pending.begun.push(chunk);
+      await topic.control({ kind: 'chunk-began', load, table: source, attempt, chunk, lane: (firstLane + chunk.index) % lanes.length });
+      await queue(chunk);
+    }
+    done();
+    return { ended: this.#endTable(pending, allRead.promise, signal) };
+  }
+
+  /** Writes the table's end after its last chunk, unless the table was rewritten (it is read again) or requested anew. */
+  async #endTable(pending: PendingLoad, allRead: Promise<void>, signal: AbortSignal): Promise<void> {
+    await Promise.race([allRead, aborted(signal)]);
+    if (signal.aborted || pending.finished) return;
+    if (pending.restart) {
+      if (pending.attempt >= MAX_ATTEMPTS) throw new MillraceError('LOAD_GIVEN_UP', { table: displayTable(pending.version.source), attempts: pending.attempt });
+      return;
+    }
+    await this.#options.topic.control({ kind: 'ended', load: pending.load, table: pending.version.source, attempt: pending.attempt, chunks: pending.begun.length });
+    pending.finished = true;
+    crashPoint('load-ended');
+  }
+
+  async #readLane(snapshot: Snapshot, queue: BoundedQueue<ChunkJob>, lane: number, signal: AbortSignal): Promise<void> {
+    for await (const job of queue) {
+      if (!job.pending.finished && !job.pending.restart) await this.#readChunk(snapshot, job, lane, signal);
+      job.done();
+    }
+  }
+
+  async #readChunk(snapshot: Snapshot, job: ChunkJob, lane: number, signal: AbortSignal): Promise<void> {
+    const { topic } = this.#options;
+    const { pending, table, chunk } = job;
+    const about = { load: pending.load, table: pending.version.source, attempt: pending.attempt, chunk: chunk.index };
+    const digest = createHash('sha256');
+    let rows = 0;
+    let parts = 0;
+    try {
+      for await (const part of snapshot.read(table, pending.version, chunk, signal)) {
+        digest.update(part.bytes);
+        await topic.rows(lane, { kind: 'rows', ...about, seq: parts, rows: part.rows, bytes: part.bytes });
+        rows += part.rows;
+        parts += 1;
+        crashPoint('load-rows');
+      }
+    } catch (error) {
+      if (!(error instanceof MillraceError && error.code === 'TABLE_REWRITTEN')) throw error;
+      pending.restart = true;
+      return;
+    }
+    const end: LoadEvent = { kind: 'chunk-ended', ...about, parts, rows, digest: digest.digest('hex'), asOf: snapshot.position, keys: chunk.keys };
+    await topic.rows(lane, end);
+    await topic.control(end);
+    pending.ended.add(chunk.index);
+    this.#options.onChunk(pending.version.source, rows);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,24 @@
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { type ParsedBlock, journalOffset, parseBlock } from './block-reader.js';
+import { registryIdOf } from './framing.js';
+import { type Takeover, decodeTakeover } from './takeover.js';
+
+/** A record of the journal topic; a block's table versions are still to be resolved. */
+export type JournalRecord = ({ readonly kind: 'takeover'; readonly offset: bigint } & Takeover) | ParsedBlock;
+
+/** Registry ids of the journal's two schemas (block-schema.ts). */
+export interface JournalSchemaIds {
+  readonly takeover: number;
+  readonly block: number;
+}
+
+/**
+ * Reads one record of the journal topic, eagerly up to a block's header.
+ * @throws MillraceError RECORD_FOREIGN for a record of any other schema, JOURNAL_CORRUPT, RECORD_TOO_LARGE
+ */
+export function decodeRecord(framed: Uint8Array, offset: bigint, ids: JournalSchemaIds): JournalRecord {
+  const id = registryIdOf(framed, journalOffset(offset));
+  if (id === ids.block) return parseBlock(framed, offset);
+  if (id === ids.takeover) return { kind: 'takeover', offset, ...decodeTakeover(framed, offset) };
+  throw new MillraceError('RECORD_FOREIGN', { where: journalOffset(offset), what: `its schema has the registry id ${id}` });
+}

@@ -1,0 +1,228 @@
+import type { ChunkEncoding, ChunkSpec, KeyRange } from '@millrace/contract/load.js';
+import type { Position } from '@millrace/contract/position.js';
+import type { TableId } from '@millrace/contract/table.js';
+import { MillraceError, assertNever } from '@millrace/errors/millrace-error.js';
+import type { ByteReader } from './byte-reader.js';
+import { ByteWriter } from './byte-writer.js';
+import { openChecksummedFrame, registryIdOf, sealChecksum, startChecksummedFrame } from './framing.js';
+import { LOAD_EVENT } from './load-schema.js';
+import { positionKeyBytes, positionKeyText } from './position.js';
+
+/** Every event of a load says whose it is. `table` is the table's name in the source. */
+interface OfLoad {
+  readonly load: string;
+  readonly table: TableId;
+}
+
+/** One attempt at the chunk `chunk`. */
+interface OfChunk extends OfLoad {
+  readonly attempt: number;
+  readonly chunk: number;
+}
+
+export type LoadEvent =
+  | ({ readonly kind: 'requested'; readonly registryId: number } & OfLoad)
+  /** `restart`: what earlier attempts brought does not count. */
+  | ({
+      readonly kind: 'began';
+      readonly registryId: number;
+      readonly attempt: number;
+      readonly asOf: Position;
+      readonly restart: boolean;
+      readonly encoding: ChunkEncoding;
+      readonly estimatedRows: number;
+      readonly estimatedBytes: number;
+    } & OfLoad)
+  | ({ readonly kind: 'chunk-began'; readonly attempt: number; readonly chunk: ChunkSpec; readonly lane: number } & OfLoad)
+  /** Whole rows; `seq` counts the attempt's parts from 0. `bytes` of a decoded record is a view of the message. */
+  | ({ readonly kind: 'rows'; readonly seq: number; readonly rows: number; readonly bytes: Uint8Array } & OfChunk)
+  /** The chunk is complete: `parts` many 'rows' with `rows` rows; `digest` is the SHA-256 of their bytes in hexadecimal. */
+  | ({
+      readonly kind: 'chunk-ended';
+      readonly parts: number;
+      readonly rows: number;
+      readonly digest: string;
+      readonly asOf: Position;
+      readonly keys: KeyRange | null;
+    } & OfChunk)
+  | ({ readonly kind: 'ended'; readonly attempt: number; readonly chunks: number } & OfLoad);
+
+/** A record of a load topic: an event, and the epoch of the capture that wrote it (a higher one fences a lower one). */
+export type LoadRecord = LoadEvent & { readonly epoch: bigint };
+
+export type LoadBegan = LoadRecord & { readonly kind: 'began' };
+export type LoadRows = LoadRecord & { readonly kind: 'rows' };
+export type LoadChunkEnded = LoadRecord & { readonly kind: 'chunk-ended' };
+
+/** The names, ids and numbers of a record; rarely more, and the buffer grows where it is. */
+const HEAD_BYTES = 512;
+
+/** The framed record; the rows of a chunk are copied once, into it. */
+export function encodeLoadRecord(record: LoadRecord, loadSchemaId: number): Uint8Array {
+  const out = new ByteWriter(record.kind === 'rows' ? HEAD_BYTES + record.bytes.length : HEAD_BYTES);
+  startChecksummedFrame(out, loadSchemaId);
+  out.long(record.epoch);
+  out.text(record.load);
+  out.text(record.table.schema);
+  out.text(record.table.table);
+  out.int(LOAD_EVENT[record.kind]);
+  writeEvent(out, record);
+  const framed = out.bytes.subarray(0, out.length);
+  sealChecksum(framed);
+  return framed;
+}
+
+function writeEvent(out: ByteWriter, event: LoadEvent): void {
+  switch (event.kind) {
+    case 'requested':
+      out.int(event.registryId);
+      break;
+    case 'began':
+      out.int(event.registryId);
+      out.int(event.attempt);
+      writePosition(out, event.asOf);
+      out.boolean(event.restart);
+      out.text(event.encoding);
+      out.safeLong(Math.round(event.estimatedRows));
+      out.safeLong(Math.round(event.estimatedBytes));
+      break;
+    case 'chunk-began':
+      out.int(event.attempt);
+      out.int(event.chunk.index);
+      out.text(event.chunk.locator);
+      writeKeys(out, event.chunk.keys);
+      out.int(event.lane);
+      break;
+    case 'rows':
+      out.int(event.attempt);
+      out.int(event.chunk);
+      out.int(event.seq);
+      out.int(event.rows);
+      out.blob(event.bytes, 0, event.bytes.length);
+      break;
+    case 'chunk-ended':
+      out.int(event.attempt);
+      out.int(event.chunk);
+      out.int(event.parts);
+      out.safeLong(event.rows);
+      out.text(event.digest);
+      writePosition(out, event.asOf);
+      writeKeys(out, event.keys);
+      break;
+    case 'ended':
+      out.int(event.attempt);
+      out.int(event.chunks);
+      break;
+    default:
+      assertNever(event);
+  }
+}
+
+function writePosition(out: ByteWriter, position: Position): void {
+  out.text(position.source);
+  out.safeLong(position.timeline);
+  const key = positionKeyBytes(position);
+  out.blob(key, 0, key.length);
+}
+
+function writeKeys(out: ByteWriter, keys: KeyRange | null): void {
+  out.int(keys === null ? 0 : 1);
+  if (keys === null) return;
+  out.text(keys.column);
+  out.text(keys.order);
+  for (const bound of [keys.from, keys.to]) {
+    out.int(bound === null ? 0 : 1);
+    if (bound !== null) out.text(bound);
+  }
+}
+
+/**
+ * Reads a record of a load topic; `where` names its place for messages (`load partition 2 offset 17`).
+ * @throws MillraceError RECORD_FOREIGN where its schema is another, JOURNAL_CORRUPT, RECORD_TOO_LARGE
+ */
+export function decodeLoadRecord(framed: Uint8Array, loadSchemaId: number, where: string): LoadRecord {
+  const id = registryIdOf(framed, where);
+  if (id !== loadSchemaId) throw new MillraceError('RECORD_FOREIGN', { where, what: `its schema has the registry id ${id}` });
+  const reader = openChecksummedFrame(framed, where);
+  const epoch = reader.bigint();
+  const load = reader.text();
+  const table = { schema: reader.text(), table: reader.text() };
+  const record = { epoch, ...readEvent(reader, { load, table }) };
+  reader.expectEnd();
+  return record;
+}
+
+function readEvent(reader: ByteReader, of: OfLoad): LoadEvent {
+  const kind = reader.int();
+  switch (kind) {
+    case LOAD_EVENT.requested:
+      return { kind: 'requested', ...of, registryId: reader.int() };
+    case LOAD_EVENT.began:
+      return {
+        kind: 'began',
+        ...of,
+        registryId: reader.int(),
+        attempt: reader.int(),
+        asOf: readPosition(reader),
+        restart: reader.boolean(),
+        encoding: readEncoding(reader),
+        estimatedRows: reader.safeLong(),
+        estimatedBytes: reader.safeLong(),
+      };
+    case LOAD_EVENT['chunk-began']:
+      return {
+        kind: 'chunk-began',
+        ...of,
+        attempt: reader.int(),
+        chunk: { index: reader.int(), locator: reader.text(), keys: readKeys(reader) },
+        lane: reader.int(),
+      };
+    case LOAD_EVENT.rows:
+      return {
+        kind: 'rows',
+        ...of,
+        attempt: reader.int(),
+        chunk: reader.int(),
+        seq: reader.int(),
+        rows: reader.int(),
+        bytes: reader.blobView(),
+      };
+    case LOAD_EVENT['chunk-ended']:
+      return {
+        kind: 'chunk-ended',
+        ...of,
+        attempt: reader.int(),
+        chunk: reader.int(),
+        parts: reader.int(),
+        rows: reader.safeLong(),
+        digest: reader.text(),
+        asOf: readPosition(reader),
+        keys: readKeys(reader),
+      };
+    case LOAD_EVENT.ended:
+      return { kind: 'ended', ...of, attempt: reader.int(), chunks: reader.int() };
+    default:
+      throw reader.corrupt(`there is no load event ${kind}`);
+  }
+}
+
+function readPosition(reader: ByteReader): Position {
+  const source = reader.text();
+  const timeline = reader.safeLong();
+  reader.blob();
+  return { source, timeline, key: positionKeyText(reader.bytes, reader.blobStart, reader.blobEnd) };
+}
+
+function readEncoding(reader: ByteReader): ChunkEncoding {
+  const encoding = reader.text();
+  if (encoding === 'rows' || encoding === 'postgresql-copy-text') return encoding;
+  throw reader.corrupt(`there is no chunk encoding "${encoding}"`);
+}
+
+function readKeys(reader: ByteReader): KeyRange | null {
+  if (!reader.optional()) return null;
+  const column = reader.text();
+  const order = reader.text();
+  if (order !== 'integer' && order !== 'bytes') throw reader.corrupt(`there is no key order "${order}"`);
+  return { column, order, from: reader.optional() ? reader.text() : null, to: reader.optional() ? reader.text() : null };
+}

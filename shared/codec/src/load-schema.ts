@@ -1,0 +1,65 @@
+import { CHECKSUM_TYPE } from './framing.js';
+
+const tableId = { type: 'record', name: 'TableId', fields: fields({ schema: 'string', table: 'string' }) };
+const position = { type: 'record', name: 'Position', fields: fields({ source: 'string', timeline: 'long', key: 'bytes' }) };
+const keyRange = {
+  type: 'record',
+  name: 'KeyRange',
+  fields: fields({ column: 'string', order: 'string', from: ['null', 'string'], to: ['null', 'string'] }),
+};
+
+function fields(types: Readonly<Record<string, unknown>>) {
+  return Object.entries(types).map(([name, type]) => ({ name, type }));
+}
+
+function record(name: string, types: Readonly<Record<string, unknown>>, doc: string) {
+  return { type: 'record', name, doc, fields: fields(types) };
+}
+
+/** Schema of every record of a load topic, `millrace.Load`. A name is defined where it is used first. */
+export const LOAD_SCHEMA_JSON = JSON.stringify({
+  type: 'record',
+  name: 'Load',
+  namespace: 'millrace',
+  fields: fields({
+    checksum: CHECKSUM_TYPE,
+    epoch: 'long',
+    load: 'string',
+    table: tableId,
+    event: [
+      record('Requested', { registryId: 'int' }, 'The table is to be loaded, in this version.'),
+      record(
+        'Began',
+        {
+          registryId: 'int',
+          attempt: 'int',
+          asOf: position,
+          restart: 'boolean',
+          encoding: 'string',
+          estimatedRows: 'long',
+          estimatedBytes: 'long',
+        },
+        'An attempt begins, in the snapshot at asOf; restart: what earlier ones brought does not count.',
+      ),
+      record(
+        'ChunkBegan',
+        { attempt: 'int', index: 'int', locator: 'string', keys: ['null', keyRange], lane: 'int' },
+        'A chunk was cut; its rows come in this lane.',
+      ),
+      record(
+        'Rows',
+        { attempt: 'int', chunk: 'int', seq: 'int', rows: 'int', bytes: 'bytes' },
+        'Whole rows of a chunk; seq counts the records of the attempt from 0.',
+      ),
+      record(
+        'ChunkEnded',
+        { attempt: 'int', chunk: 'int', parts: 'int', rows: 'long', digest: 'string', asOf: 'Position', keys: ['null', 'KeyRange'] },
+        'The attempt at the chunk is complete: what its Rows together come to; digest is the SHA-256 of their bytes.',
+      ),
+      record('Ended', { attempt: 'int', chunks: 'int' }, 'The table was cut into this many chunks, and all are complete.'),
+    ],
+  }),
+});
+
+/** Index of each kind in the union. */
+export const LOAD_EVENT = { requested: 0, began: 1, 'chunk-began': 2, rows: 3, 'chunk-ended': 4, ended: 5 } as const;

@@ -1,0 +1,49 @@
+import type { CaptureSource } from '@millrace/contract/capture.js';
+import type { SinkWriter } from '@millrace/contract/sink.js';
+import type { SinkSettings, SourceSettings } from '@millrace/contract/endpoint.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+
+/** One engine: the URL schemes that name it and its rooms' doors, loaded only when used. */
+interface Connector {
+  readonly schemes: readonly string[];
+  readonly source?: (settings: SourceSettings) => Promise<CaptureSource>;
+  readonly sink?: (settings: SinkSettings) => Promise<SinkWriter>;
+}
+
+/** Every connector that Millrace has. Adding one is adding a line here and its folder under services/. */
+const CONNECTORS: readonly Connector[] = [
+  {
+    schemes: ['postgresql', 'postgres'],
+    source: async (settings) => (await import('@millrace/capture-postgres/connector.js')).createPostgresSource(settings),
+    sink: async (settings) => (await import('@millrace/sink-postgres/connector.js')).createPostgresSink(settings),
+  },
+];
+
+/** @throws MillraceError ENDPOINT_UNSUPPORTED where no connector reads from such a URL. */
+export async function openSource(settings: SourceSettings): Promise<CaptureSource> {
+  const open = connectorOf(settings.url, 'source').source;
+  if (open === undefined) throw unsupported('source', settings.url);
+  return open(settings);
+}
+
+/** @throws MillraceError ENDPOINT_UNSUPPORTED where no connector writes to such a URL. */
+export async function openSink(settings: SinkSettings): Promise<SinkWriter> {
+  const open = connectorOf(settings.url, 'target').sink;
+  if (open === undefined) throw unsupported('target', settings.url);
+  return open(settings);
+}
+
+function connectorOf(url: string, end: 'source' | 'target'): Connector {
+  const connector = CONNECTORS.find(({ schemes }) => schemes.includes(schemeOf(url)));
+  if (connector === undefined) throw unsupported(end, url);
+  return connector;
+}
+
+function schemeOf(url: string): string {
+  return url.slice(0, Math.max(0, url.indexOf(':'))).toLowerCase();
+}
+
+/** Names the scheme alone: the rest of a URL may hold a password. */
+function unsupported(end: 'source' | 'target', url: string): MillraceError {
+  return new MillraceError('ENDPOINT_UNSUPPORTED', { end, scheme: schemeOf(url), known: CONNECTORS.flatMap(({ schemes }) => schemes).join(', ') });
+}

@@ -1,0 +1,122 @@
+import type { JournalBlock, ParsedBlock } from '@millrace/codec/block-reader.js';
+import { type JournalSchemaIds, decodeRecord } from '@millrace/codec/journal-record.js';
+import type { Position } from '@millrace/contract/position.js';
+import type { TableVersion } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import type { KafkaRecord, PartitionReader } from './kafka/partition-reader.js';
+import type { Registry } from './registry/registry.js';
+import type { BlockRecordHeader, TakeoverHeader } from './rules/record-header.js';
+import type { LogBounds } from './rules/reader-rules.js';
+
+/** Kafka record header of a block: offset of the last block before it that holds Schema events, -1 for none. */
+export const SCHEMAS_HEADER = 'millrace-schemas';
+
+export type LogRecord =
+  | { readonly kind: 'takeover'; readonly header: TakeoverHeader; readonly byteLength: number }
+  | LogBlock;
+
+export interface LogBlock {
+  readonly kind: 'block';
+  readonly header: BlockRecordHeader;
+  readonly block: JournalBlock;
+  /** Where the Schema events before this block lie. */
+  readonly schemasBefore: bigint;
+  readonly byteLength: number;
+}
+
+export interface JournalLogOptions {
+  readonly reader: PartitionReader;
+  readonly topic: string;
+  readonly ids: JournalSchemaIds;
+  readonly registry: Registry;
+}
+
+/** The journal's records as they lie in the log, decoded, in force or not: the reader's rules are its user's. */
+export class JournalLog implements AsyncDisposable {
+  readonly #options: JournalLogOptions;
+
+  constructor(options: JournalLogOptions) {
+    this.#options = options;
+  }
+
+  bounds(signal?: AbortSignal): Promise<LogBounds> {
+    return this.#options.reader.bounds(signal);
+  }
+
+  /** @throws MillraceError JOURNAL_TRIMMED, JOURNAL_TRUNCATED */
+  check(offset: bigint, signal?: AbortSignal): Promise<LogBounds> {
+    return this.#options.reader.check(offset, signal);
+  }
+
+  /** Records `[from, to)`; the caller keeps the span small. */
+  async range(from: bigint, to: bigint, signal?: AbortSignal): Promise<LogRecord[]> {
+    const all: LogRecord[] = [];
+    for await (const records of this.#options.reader.range(from, to, signal)) all.push(...(await this.#decode(records, signal)));
+    return all;
+  }
+
+  /** Records from an offset on, for ever. */
+  async *follow(from: bigint, signal: AbortSignal): AsyncGenerator<readonly LogRecord[]> {
+    for await (const records of this.#options.reader.follow(from, signal)) yield await this.#decode(records, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#options.reader[Symbol.asyncDispose]();
+  }
+
+  async #decode(records: readonly KafkaRecord[], signal?: AbortSignal): Promise<LogRecord[]> {
+    const parsed = records.map((record) => ({ record, parsed: decodeRecord(record.value, record.offset, this.#options.ids) }));
+    await this.#fetchVersions(
+      parsed.flatMap(({ parsed: one }) => (one.kind === 'block' ? [one.block] : [])),
+      signal,
+    );
+    return parsed.map(({ record, parsed: one }): LogRecord => {
+      const { offset } = one;
+      const byteLength = record.value.length;
+      if (one.kind === 'takeover') return { kind: 'takeover', header: { kind: 'takeover', offset, ...one.takeover }, byteLength };
+      const block = one.block.resolve((id, fingerprint) => this.#version(id, fingerprint, offset));
+      return { kind: 'block', header: headerOf(block), block, schemasBefore: this.#schemasBefore(record), byteLength };
+    });
+  }
+
+  /** Versions not met before, all at once. */
+  async #fetchVersions(blocks: readonly ParsedBlock[], signal?: AbortSignal): Promise<void> {
+    const { registry } = this.#options;
+    const missing = new Map<number, string>();
+    for (const { references } of blocks) {
+      for (const { registryId, fingerprint } of references) {
+        if (registry.cached(registryId) === undefined) missing.set(registryId, fingerprint);
+      }
+    }
+    if (missing.size === 0) return;
+    await Promise.all([...missing].map(([id, fingerprint]) => registry.version(id, fingerprint, signal)));
+  }
+
+  #version(id: number, fingerprint: string, offset: bigint): TableVersion {
+    const version = this.#options.registry.cached(id);
+    if (version?.fingerprint === fingerprint) return version;
+    const what = `it names schema ${id} with fingerprint ${fingerprint}, the registry's has ${version?.fingerprint ?? 'none'}`;
+    throw new MillraceError('JOURNAL_INCONSISTENT', { topic: this.#options.topic, offset, what });
+  }
+
+  #schemasBefore(record: KafkaRecord): bigint {
+    const text = record.header(SCHEMAS_HEADER);
+    if (text !== undefined && /^(-1|\d{1,19})$/.test(text)) return BigInt(text);
+    throw new MillraceError('RECORD_FOREIGN', { where: `journal offset ${record.offset}`, what: `it has no header ${SCHEMAS_HEADER}` });
+  }
+}
+
+function headerOf(block: JournalBlock): BlockRecordHeader {
+  const { offset, journal, epoch, seq, prev, after, slice } = block;
+  return { kind: 'block', offset, journal, epoch, seq, prev, after, slice, upTo: lastPosition(block) };
+}
+
+/** Of the last Commit or Progress in the block. Walking it also checks every event's bounds before anybody applies one. */
+function lastPosition(block: JournalBlock): Position | null {
+  let last: Position | null = null;
+  const cursor = block.events();
+  for (let kind = cursor.next(); kind !== undefined; kind = cursor.next()) {
+    if (kind === 'commit' || kind === 'progress') last = cursor.position;
+  }
+  return last;
+}

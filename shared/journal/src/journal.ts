@@ -1,0 +1,148 @@
+import { BLOCK_SCHEMA_JSON, TAKEOVER_SCHEMA_JSON } from '@millrace/codec/block-schema.js';
+import type { JournalSchemaIds } from '@millrace/codec/journal-record.js';
+import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
+import { JournalLog } from './journal-log.js';
+import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
+import { KafkaClient } from './kafka/kafka-client.js';
+import type { KafkaSettings } from './kafka/kafka-settings.js';
+import { PartitionReader } from './kafka/partition-reader.js';
+import { PartitionWriter } from './kafka/partition-writer.js';
+import { Topics } from './kafka/topics.js';
+import { RegistryClient } from './registry/registry-client.js';
+import type { RegistrySettings } from './registry/registry-settings.js';
+import { Registry } from './registry/registry.js';
+import type { LogBounds } from './rules/reader-rules.js';
+import { trimPoint } from './rules/tail-rules.js';
+import { DEFAULT_MAX_MESSAGE_BYTES } from './rules/topic-settings.js';
+
+export const JOURNAL_PARTITION = 0;
+/** Records below the slowest reader that are looked at, in growing pieces, for a place where a restart could begin. */
+const TRIM_LOOK_BACK = 256n;
+
+export interface JournalOptions {
+  readonly kafka: KafkaSettings;
+  readonly registry: RegistrySettings;
+  readonly topic: string;
+  /** Make the topic where it is missing; without it a missing topic is an error. */
+  readonly create: boolean;
+  readonly maxMessageBytes?: number;
+  readonly metrics?: JournalMetrics;
+  /** How long a request to Kafka or the registry is tried again before it fails; default 30 s each. */
+  readonly patienceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens a stream's journal: one topic with one partition, checked for settings under which Kafka would lose or drop changes, and the
+ * registry that its schemas lie in.
+ * @throws MillraceError KAFKA_UNREACHABLE, KAFKA_AUTHENTICATION_FAILED, KAFKA_TLS_FAILED, KAFKA_DENIED, TOPIC_MISSING,
+ * TOPIC_SETTING_WRONG, REGISTRY_UNREACHABLE, REGISTRY_READ_ONLY, REGISTRY_DENIED, REGISTRY_REFUSED
+ */
+export async function openJournal(options: JournalOptions): Promise<Journal> {
+  const { kafka, topic, create, signal } = options;
+  const client = new KafkaClient(kafka, options.patienceMs);
+  try {
+    const registry = new Registry(new RegistryClient(options.registry, options.patienceMs), topic);
+    // The registry first: a refused start leaves no topic behind.
+    const ids: JournalSchemaIds = {
+      takeover: await registry.registerRecord('Takeover', TAKEOVER_SCHEMA_JSON, signal),
+      block: await registry.registerRecord('Block', BLOCK_SCHEMA_JSON, signal),
+    };
+    const plan = { partitions: 1, maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES };
+    await new Topics(client).ensure(topic, plan, { create, anyPartitions: false }, signal);
+    return new Journal({ client, registry, topic, ids, metrics: options.metrics ?? NO_METRICS });
+  } catch (error) {
+    await client[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+interface JournalParts {
+  readonly client: KafkaClient;
+  readonly registry: Registry;
+  readonly topic: string;
+  readonly ids: JournalSchemaIds;
+  readonly metrics: JournalMetrics;
+}
+
+/** An open journal; writers and readers of it have connections of their own. */
+export class Journal implements AsyncDisposable {
+  readonly topic: string;
+  readonly ids: JournalSchemaIds;
+  readonly #parts: JournalParts;
+
+  /** Use openJournal. */
+  constructor(parts: JournalParts) {
+    this.#parts = parts;
+    this.topic = parts.topic;
+    this.ids = parts.ids;
+  }
+
+  /** Registers a table version; resolves only when the registry has it. The same object for the same version each time. */
+  registerTable(schema: TableSchema): Promise<TableVersion> {
+    return this.#parts.registry.register(schema);
+  }
+
+  /** @throws MillraceError REGISTRY_EMPTY, SCHEMA_UNREADABLE, REGISTRY_UNREACHABLE */
+  tableVersion(registryId: number, signal?: AbortSignal): Promise<TableVersion> {
+    return this.#parts.registry.version(registryId, null, signal);
+  }
+
+  /** First offset and end (the offset that the next record gets). */
+  async bounds(signal?: AbortSignal): Promise<LogBounds> {
+    await using log = this.log();
+    return log.bounds(signal);
+  }
+
+  /** The log as decoded records; close it after use. */
+  log(): JournalLog {
+    const { client, topic, metrics, registry, ids } = this.#parts;
+    return new JournalLog({ reader: new PartitionReader({ client, topic, partition: JOURNAL_PARTITION, metrics }), topic, ids, registry });
+  }
+
+  /** Raw appending, for the writer that has claimed the journal. */
+  appender(): PartitionWriter {
+    const { client, topic, metrics } = this.#parts;
+    return new PartitionWriter({ client, topic, partition: JOURNAL_PARTITION, metrics });
+  }
+
+  /**
+   * Frees what no reader needs: below every reader's next offset, and never past the last block that a capture's restart begins at.
+   * Resolves with the log's new beginning, null where nothing could go.
+   */
+  async trim(readers: readonly bigint[], signal?: AbortSignal): Promise<bigint | null> {
+    await using log = this.log();
+    const { start, end } = await log.bounds(signal);
+    const upTo = readers.reduce((least, next) => (next < least ? next : least), end);
+    for (let span = TRIM_LOOK_BACK; ; span *= 4n) {
+      const from = upTo - span > start ? upTo - span : start;
+      const point = trimPoint((await log.range(from, upTo, signal)).map(({ header }) => header), readers);
+      if (point !== null && point > start) {
+        await new Topics(this.#parts.client).trim(this.topic, JOURNAL_PARTITION, point, signal);
+        return point;
+      }
+      if (point !== null || from === start) return null;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.client[Symbol.asyncDispose]();
+  }
+}
+
+export interface TaskTopicsOptions {
+  readonly kafka: KafkaSettings;
+  readonly registry: RegistrySettings;
+  readonly topics: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** Deletes a task's topics with their subjects; names what was there, in words for people. What is gone already is no error. */
+export async function deleteTopics({ kafka, registry, topics, signal }: TaskTopicsOptions): Promise<readonly string[]> {
+  await using client = new KafkaClient(kafka);
+  const registryClient = new RegistryClient(registry);
+  const deleted = (await new Topics(client).delete(topics, signal)).map((topic) => `topic ${topic}`);
+  const subjects = (await registryClient.subjects(signal)).filter((subject) => topics.some((topic) => subject.startsWith(`${topic}-`)));
+  for (const subject of subjects) await registryClient.deleteSubject(subject, signal);
+  return [...deleted, ...subjects.map((subject) => `subject ${subject}`)];
+}

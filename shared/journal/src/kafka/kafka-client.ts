@@ -1,0 +1,154 @@
+import { connect as connectTcp, isIP } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import kafkajs, { type Admin, type ISocketFactory, type Kafka, type KafkaConfig } from 'kafkajs';
+import Cluster from 'kafkajs/src/cluster/index.js';
+import { type KafkaAttempt, isTransient, kafkaError, reasonOf } from './kafka-error.js';
+import type { KafkaSettings } from './kafka-settings.js';
+import { installLz4 } from './lz4-codec.js';
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** A topic made or moved is seen at once by those who use it: they ask again on the errors that say so. */
+const METADATA_MAX_AGE_MS = 300_000;
+const KEEP_ALIVE_MS = 15_000;
+/** How long one request to Kafka is tried again before its caller is told; the runtimes decide what happens then. */
+export const DEFAULT_PATIENCE_MS = 30_000;
+const FIRST_RETRY_MS = 50;
+const LONGEST_RETRY_MS = 2_000;
+
+/** One process's way to a Kafka cluster: settings checked once, an admin connection shared, and the same retries for everything. */
+export class KafkaClient implements AsyncDisposable {
+  readonly kafka: Kafka;
+  readonly brokers: string;
+  readonly patienceMs: number;
+  readonly #settings: KafkaSettings;
+  readonly #config: KafkaConfig;
+  #admin: Promise<Admin> | undefined;
+
+  constructor(settings: KafkaSettings, patienceMs = DEFAULT_PATIENCE_MS) {
+    installLz4();
+    this.#settings = settings;
+    this.brokers = settings.brokers.join(',');
+    this.patienceMs = patienceMs;
+    this.#config = configOf(settings);
+    this.kafka = new kafkajs.Kafka(this.#config);
+  }
+
+  /** Connections of one's own, for a reader: a broker answers the requests of a connection one after the other. */
+  cluster(): Cluster {
+    return new Cluster({
+      ...this.#config,
+      logger: this.kafka.logger(),
+      socketFactory,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
+      allowAutoTopicCreation: false,
+      isolationLevel: 0,
+    });
+  }
+
+  /** Runs an administrative request, again while the cluster is between two states. */
+  async admin<T>(attempt: Omit<KafkaAttempt, 'brokers'>, request: (admin: Admin) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    return this.retry(attempt, async () => request(await this.#connectedAdmin()), signal);
+  }
+
+  /**
+   * Tries again what may succeed later, with growing pauses and jitter, for at most the client's patience.
+   * @throws MillraceError KAFKA_UNAVAILABLE when patience ends, KAFKA_UNREACHABLE where no broker was ever reached, and the error's
+   * own code at once where another try would not help.
+   */
+  async retry<T>(attempt: Omit<KafkaAttempt, 'brokers'>, request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const deadline = performance.now() + this.patienceMs;
+    for (let tries = 0; ; tries++) {
+      signal?.throwIfAborted();
+      try {
+        return await request();
+      } catch (error) {
+        if (error instanceof MillraceError || !isTransient(error)) throw this.error(error, attempt);
+        const pause = retryPauseMs(tries);
+        if (performance.now() + pause > deadline) throw this.#gaveUp(error, attempt);
+        await sleep(pause, undefined, signal === undefined ? {} : { signal });
+      }
+    }
+  }
+
+  error(error: unknown, attempt: Omit<KafkaAttempt, 'brokers'>): MillraceError {
+    return kafkaError(error, { ...attempt, brokers: this.brokers }, this.#settings.sasl);
+  }
+
+  #gaveUp(error: unknown, attempt: Omit<KafkaAttempt, 'brokers'>): MillraceError {
+    const seconds = Math.round(this.patienceMs / 1000);
+    const reason = reasonOf(error);
+    const mapped = this.error(error, attempt);
+    if (mapped.code !== 'KAFKA_REQUEST_FAILED') return mapped;
+    return new MillraceError('KAFKA_UNAVAILABLE', { ...attempt, seconds, reason }, { cause: error });
+  }
+
+  #connectedAdmin(): Promise<Admin> {
+    this.#admin ??= this.#connectAdmin();
+    return this.#admin;
+  }
+
+  async #connectAdmin(): Promise<Admin> {
+    const admin = this.kafka.admin();
+    try {
+      await admin.connect();
+      return admin;
+    } catch (error) {
+      this.#admin = undefined;
+      await admin.disconnect();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const admin = this.#admin;
+    this.#admin = undefined;
+    if (admin !== undefined) await (await admin).disconnect();
+  }
+}
+
+/** Grows from 50 ms to 2 s, between half and all of it. */
+export function retryPauseMs(tries: number): number {
+  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** tries) * (0.5 + Math.random() / 2);
+}
+
+function configOf({ brokers, tls, sasl }: KafkaSettings): KafkaConfig {
+  return {
+    clientId: 'millrace',
+    brokers: [...brokers],
+    connectionTimeout: CONNECT_TIMEOUT_MS,
+    authenticationTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Retries are this package's own, so that each has one bound; kafkajs's own begin at 300 ms and multiply.
+    retry: { retries: 0 },
+    socketFactory,
+    logLevel: kafkajs.logLevel.NOTHING,
+    ...(tls === null ? {} : { ssl: { ...(tls.ca === null ? {} : { ca: tls.ca }), ...(tls.client === null ? {} : { cert: tls.client.certificate, key: tls.client.key }) } }),
+    ...(sasl === null ? {} : { sasl: saslOf(sasl) }),
+  };
+}
+
+/** One object per word, because kafkajs's type is a union of them. */
+function saslOf({ mechanism, username, password }: NonNullable<KafkaSettings['sasl']>): NonNullable<KafkaConfig['sasl']> {
+  switch (mechanism) {
+    case 'plain':
+      return { mechanism, username, password };
+    case 'scram-sha-256':
+      return { mechanism, username, password };
+    case 'scram-sha-512':
+      return { mechanism, username, password };
+  }
+}
+
+/** kafkajs's own leaves Nagle's algorithm on, which holds small requests back until the last one is acknowledged. */
+const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  // kafkajs passes undefined for a plain listener, whatever its type says.
+  const plain: unknown = ssl;
+  const socket = plain === undefined || plain === null ? connectTcp({ host, port }, onConnect) : connectTls({ host, port, ...name, ...ssl }, onConnect);
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  return socket;
+};

@@ -1,0 +1,123 @@
+import { MillraceError, invariant } from '@millrace/errors/millrace-error.js';
+import kafkajs, { type IHeaders, type Producer, type RecordMetadata } from 'kafkajs';
+import type { JournalMetrics } from '../journal-metrics.js';
+import type { KafkaClient } from './kafka-client.js';
+import { isTransient, protocolErrorType } from './kafka-error.js';
+
+/** Brokers number an idempotent producer's records per partition in 31 bits, and kafkajs wraps that wrongly. */
+const RECYCLE_AFTER_RECORDS = 2 ** 30;
+
+export interface OutgoingRecord {
+  readonly value: Uint8Array;
+  readonly headers?: IHeaders;
+}
+
+export interface PartitionWriterOptions {
+  readonly client: KafkaClient;
+  readonly topic: string;
+  readonly partition: number;
+  readonly metrics: JournalMetrics;
+}
+
+/**
+ * Appends to one partition: idempotent, acknowledged by all replicas in sync, one send in flight. (kafkajs breaks its own idempotence
+ * with two in flight, its issue 1005, and resolves a send to several partitions although one of them was not written, its issue 1303:
+ * so one partition a send, and the result must name it.)
+ */
+export class PartitionWriter implements AsyncDisposable {
+  readonly #options: PartitionWriterOptions;
+  #producer: Promise<Producer> | undefined;
+  #records = 0;
+  #sending = false;
+
+  constructor(options: PartitionWriterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves, when Kafka holds the records durably, with the first one's offset. While the fate of a send is unknown the same bytes are
+   * sent again, for at most the client's patience; so the log may hold them twice, and the first copy may lie below the offset returned.
+   * @throws MillraceError KAFKA_UNAVAILABLE where the fate stayed unknown: the caller must not send anything else.
+   */
+  async send(records: readonly OutgoingRecord[], signal?: AbortSignal): Promise<bigint> {
+    invariant(!this.#sending, 'one send in flight for a partition');
+    const { client, topic, metrics } = this.#options;
+    this.#sending = true;
+    try {
+      const offset = await client.retry({ what: 'writing', topic }, () => this.#sendOnce(records), signal);
+      metrics.sent(topic, records.length, bytesOf(records));
+      return offset;
+    } finally {
+      this.#sending = false;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#dropProducer();
+  }
+
+  async #sendOnce(records: readonly OutgoingRecord[]): Promise<bigint> {
+    const { topic, partition } = this.#options;
+    if (this.#records + records.length > RECYCLE_AFTER_RECORDS) await this.#dropProducer();
+    this.#records += records.length;
+    try {
+      const producer = await this.#connected();
+      const messages = records.map(({ value, headers }) => ({ partition, key: null, value: asBuffer(value), ...(headers === undefined ? {} : { headers }) }));
+      const result = await producer.send({ topic, acks: -1, compression: kafkajs.CompressionTypes.LZ4, messages });
+      return this.#offsetIn(result);
+    } catch (error) {
+      // kafkajs takes the failed send's numbers back, so the same producer may send them again and the broker knows a copy. Not so
+      // after an error of the protocol, when the broker and it disagree.
+      if (!isTransient(error) || protocolErrorType(error) !== undefined) await this.#dropProducer();
+      if (protocolErrorType(error) === 'MESSAGE_TOO_LARGE') throw new MillraceError('RECORD_OVER_TOPIC_LIMIT', { topic, bytes: bytesOf(records) }, { cause: error });
+      throw error;
+    }
+  }
+
+  #offsetIn(result: readonly RecordMetadata[]): bigint {
+    const { topic, partition } = this.#options;
+    const entry = result.length === 1 ? result[0] : undefined;
+    if (entry === undefined || entry.topicName !== topic || entry.partition !== partition || entry.errorCode !== 0 || entry.baseOffset === undefined) {
+      throw new kafkajs.KafkaJSRequestTimeoutError('the reply does not name the partition');
+    }
+    return BigInt(entry.baseOffset);
+  }
+
+  #connected(): Promise<Producer> {
+    this.#producer ??= this.#connect();
+    return this.#producer;
+  }
+
+  async #connect(): Promise<Producer> {
+    const producer = this.#options.client.kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+      retry: { retries: 0 },
+    });
+    try {
+      await producer.connect();
+      return producer;
+    } catch (error) {
+      this.#producer = undefined;
+      await producer.disconnect();
+      throw error;
+    }
+  }
+
+  async #dropProducer(): Promise<void> {
+    const producer = this.#producer;
+    this.#producer = undefined;
+    this.#records = 0;
+    if (producer !== undefined) await (await producer).disconnect();
+  }
+}
+
+function bytesOf(records: readonly OutgoingRecord[]): number {
+  return records.reduce((sum, { value }) => sum + value.length, 0);
+}
+
+function asBuffer(value: Uint8Array): Buffer {
+  return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+}

@@ -1,0 +1,68 @@
+/** What a topic is for; the settings follow from it and from the number of brokers. */
+export interface TopicPlan {
+  readonly partitions: number;
+  /** Largest record batch in bytes that the topic takes. */
+  readonly maxMessageBytes: number;
+}
+
+/** What Kafka says of a topic. */
+export interface TopicDescription {
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  /** By Kafka's names; values as Kafka prints them. */
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+export interface TopicDefinition {
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+export interface WrongSetting {
+  readonly setting: string;
+  readonly found: string;
+  readonly needed: string;
+}
+
+export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Nothing is ever deleted or compacted, and no replica that lacks records becomes leader. With fewer than three replicas the only ones may
+ * lose what they had not written to disk, so each record is flushed before it is acknowledged.
+ */
+export function topicDefinition(plan: TopicPlan, brokers: number): TopicDefinition {
+  const replicationFactor = Math.min(3, brokers);
+  const durability: Readonly<Record<string, string>> = replicationFactor === 3 ? { 'min.insync.replicas': '2' } : { 'min.insync.replicas': '1', 'flush.messages': '1' };
+  return {
+    partitions: plan.partitions,
+    replicationFactor,
+    settings: {
+      'cleanup.policy': 'delete',
+      'retention.ms': '-1',
+      'retention.bytes': '-1',
+      'unclean.leader.election.enable': 'false',
+      'max.message.bytes': String(plan.maxMessageBytes),
+      ...durability,
+    },
+  };
+}
+
+/** Settings where more is as good: the topic may have been made by an operator with stricter ones. */
+const AT_LEAST = new Set(['max.message.bytes', 'min.insync.replicas']);
+
+/** The first thing of an existing topic that Millrace cannot work with; null: none. `partitions` null: any number. */
+export function wrongSetting(definition: TopicDefinition, topic: TopicDescription, partitions: number | null): WrongSetting | null {
+  if (partitions !== null && topic.partitions !== partitions) {
+    return { setting: 'partitions', found: String(topic.partitions), needed: String(partitions) };
+  }
+  if (topic.replicationFactor < definition.replicationFactor) {
+    return { setting: 'replication factor', found: String(topic.replicationFactor), needed: String(definition.replicationFactor) };
+  }
+  for (const [setting, needed] of Object.entries(definition.settings)) {
+    const found = topic.settings.get(setting) ?? '(unknown)';
+    const fits = AT_LEAST.has(setting) ? Number(found) >= Number(needed) : found === needed;
+    if (!fits) return { setting, found, needed: AT_LEAST.has(setting) ? `${needed} or more` : needed };
+  }
+  return null;
+}

@@ -1,0 +1,188 @@
+import type { LoadBegan, LoadChunkEnded, LoadRecord, LoadRows } from '@millrace/codec/load-record.js';
+import { displayTable, tableKey } from '@millrace/codec/table-key.js';
+import type { TableProgress } from '@millrace/contract/sink.js';
+import type { TableId } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { crashPoint } from '@millrace/telemetry/crash-point.js';
+import { Changes } from '@millrace/flow/changes.js';
+import { ChunkStream } from './chunk-stream.js';
+import type { LoadConsumerOptions } from './load-consumer.js';
+import type { LoadState, LoadStates } from './load-state.js';
+import type { MappedTable } from './table-mapper.js';
+
+export type LoadOutcome = 'loaded' | 'superseded';
+
+export interface LoadSessionOptions extends LoadConsumerOptions {
+  readonly states: LoadStates;
+  readonly onSettled: (table: TableId, outcome: LoadOutcome) => void;
+  readonly onDone: () => void;
+}
+
+interface TableLoad {
+  readonly source: TableId;
+  readonly load: string;
+  readonly applied: Set<number>;
+  /** Attempt that the target was prepared for; 0 before. */
+  prepared: number;
+  mapped: MappedTable | null;
+  settled: boolean;
+  /** Looks at one table never overlap. */
+  turn: Promise<void>;
+}
+
+interface OpenChunk {
+  readonly table: TableLoad;
+  readonly chunk: number;
+  readonly attempt: number;
+  readonly stream: ChunkStream;
+  readonly applied: Promise<boolean>;
+}
+
+/** Loads a fixed set of tables: decides what each record of the control partition and of the lanes means for them. */
+export class LoadSession {
+  readonly #options: LoadSessionOptions;
+  readonly #tables = new Map<string, TableLoad>();
+  readonly #open = new Map<number, OpenChunk>();
+  readonly #changes = new Changes();
+
+  constructor(options: LoadSessionOptions, tables: readonly TableProgress[]) {
+    this.#options = options;
+    for (const { source, load, chunksApplied } of tables) {
+      if (load === null) continue;
+      const applied = new Set(chunksApplied.map(({ index }) => index));
+      this.#tables.set(tableKey(source), { source, load, applied, prepared: 0, mapped: null, settled: false, turn: Promise.resolve() });
+    }
+  }
+
+  get done(): boolean {
+    return [...this.#tables.values()].every(({ settled }) => settled);
+  }
+
+  async lookAtAll(): Promise<void> {
+    for (const table of this.#tables.values()) await this.#look(table);
+  }
+
+  async controlChanged(source: TableId): Promise<void> {
+    const table = this.#tables.get(tableKey(source));
+    if (table !== undefined) await this.#look(table);
+    this.#changes.notify();
+  }
+
+  /** 'not ours': rows of a load that this session does not bring. */
+  async laneRecord(lane: number, record: LoadRecord): Promise<'done' | 'not ours'> {
+    if (record.kind !== 'rows' && record.kind !== 'chunk-ended') return 'done';
+    const table = this.#tables.get(tableKey(record.table));
+    if (table?.load !== record.load) return 'not ours';
+    if (table.settled || table.applied.has(record.chunk)) return 'done';
+    const state = await this.#knownAttempt(table, record.attempt);
+    if (state === null || record.attempt < state.firstAttempt) return 'done';
+
+    const starts = record.kind === 'rows' ? record.seq === 0 : record.parts === 0;
+    if (starts) await this.#begin(lane, table, record);
+    const open = this.#open.get(lane);
+    if (open === undefined || open.table !== table || open.chunk !== record.chunk || open.attempt !== record.attempt) return 'done';
+    if (record.kind === 'rows') await Promise.race([open.stream.push(record), open.applied]);
+    else await this.#finishChunk(lane, open, record);
+    return 'done';
+  }
+
+  /** Every open chunk comes to nothing; its transaction rolls back. */
+  abandon(error: unknown): void {
+    for (const open of this.#open.values()) open.stream.abandon(error);
+    this.#changes.notify();
+  }
+
+  async #begin(lane: number, table: TableLoad, record: LoadRows | LoadChunkEnded): Promise<void> {
+    await this.#abandonChunk(lane);
+    const began = this.#options.states.of(table.source)?.began;
+    const { mapped } = table;
+    if (began == null || mapped === null) return;
+    const stream = new ChunkStream();
+    const parts = mapped.mapParts(began.encoding, stream.parts());
+    const chunk = { load: table.load, table: mapped.version, index: record.chunk, attempt: record.attempt, asOf: began.asOf, encoding: began.encoding, parts };
+    const applied = this.#options.sink.load(chunk, this.#options.signal).finally(() => stream.close());
+    // The lane awaits it at the chunk's end; until then a failure must not count as unhandled.
+    applied.catch(() => undefined);
+    this.#open.set(lane, { table, chunk: record.chunk, attempt: record.attempt, stream, applied });
+  }
+
+  async #finishChunk(lane: number, open: OpenChunk, record: LoadChunkEnded): Promise<void> {
+    open.stream.end(record);
+    const fresh = await open.applied;
+    this.#open.delete(lane);
+    crashPoint('chunk-applied');
+    open.table.applied.add(open.chunk);
+    if (fresh) this.#options.onChunk(open.table.source, record.rows);
+    await this.#look(open.table);
+  }
+
+  /** An attempt that stopped in the middle (its capture died): the next one of the lane takes its place. */
+  async #abandonChunk(lane: number): Promise<void> {
+    const open = this.#open.get(lane);
+    if (open === undefined) return;
+    this.#open.delete(lane);
+    open.stream.abandon(new MillraceError('LOAD_ABANDONED', { table: displayTable(open.table.source), chunk: open.chunk, attempt: open.attempt }));
+    await open.applied.catch(() => undefined);
+  }
+
+  /** Waits until the control partition has told of the attempt, which is durable before its rows are; null: superseded. */
+  async #knownAttempt(table: TableLoad, attempt: number): Promise<LoadState | null> {
+    for (;;) {
+      this.#options.signal.throwIfAborted();
+      const state = this.#options.states.of(table.source);
+      if (table.settled || (state !== undefined && state.load !== table.load && table.prepared > 0)) return null;
+      if (state?.load === table.load && state.began !== null && state.began.attempt >= attempt && table.mapped !== null) return state;
+      await this.#changes.wait(this.#options.signal);
+    }
+  }
+
+  #look(table: TableLoad): Promise<void> {
+    table.turn = table.turn.then(() => this.#lookNow(table));
+    return table.turn;
+  }
+
+  async #lookNow(table: TableLoad): Promise<void> {
+    if (table.settled) return;
+    const state = this.#options.states.of(table.source);
+    if (state === undefined) return;
+    if (state.load !== table.load) {
+      if (table.prepared > 0 || isLater(state.load, table.load)) this.#settle(table, 'superseded');
+      return;
+    }
+    if (state.began !== null && table.prepared < Math.max(1, state.firstAttempt)) await this.#prepare(table, state, state.began);
+    if (state.chunks === null || table.mapped === null || table.applied.size < state.chunks) return;
+    await this.#options.sink.finishLoad(table.mapped.version, table.load, state.chunks);
+    crashPoint('load-finished');
+    this.#options.onTable(table.source, 'completed');
+    this.#settle(table, 'loaded');
+  }
+
+  async #prepare(table: TableLoad, state: LoadState, began: LoadBegan): Promise<void> {
+    const restarted = table.prepared > 0;
+    for (const [lane, open] of this.#open) if (open.table === table) await this.#abandonChunk(lane);
+    if (restarted) table.applied.clear();
+    const mapped = this.#options.mapper.map(await this.#options.version(began.registryId));
+    const kept = await this.#options.sink.prepare(mapped.version, table.load, { preparation: this.#options.preparation, firstAttempt: state.firstAttempt });
+    table.applied.clear();
+    for (const index of kept) table.applied.add(index);
+    table.mapped = mapped;
+    table.prepared = state.firstAttempt;
+    crashPoint('table-prepared');
+    this.#options.onTable(table.source, 'full load');
+  }
+
+  #settle(table: TableLoad, outcome: LoadOutcome): void {
+    table.settled = true;
+    this.#options.onSettled(table.source, outcome);
+    this.#changes.notify();
+    if (this.done) this.#options.onDone();
+  }
+}
+
+/** Load ids are `<epoch>.<n>`, both growing. */
+function isLater(one: string, other: string): boolean {
+  const [epoch = '0', n = '0'] = one.split('.');
+  const [otherEpoch = '0', otherN = '0'] = other.split('.');
+  const byEpoch = BigInt(epoch) - BigInt(otherEpoch);
+  return byEpoch > 0n || (byEpoch === 0n && BigInt(n) > BigInt(otherN));
+}

@@ -1,0 +1,134 @@
+import type { Checkpoint } from '@millrace/contract/position.js';
+import type { ApplyResult, SinkWriter, TablePreparation, TableProgress, TransactionGroup } from '@millrace/contract/sink.js';
+import type { TableId } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import type { Journal } from '@millrace/journal/journal.js';
+import { type JournalItem, JournalReader } from '@millrace/journal/journal-reader.js';
+import type { LoadTopicReader } from '@millrace/journal/load-topic.js';
+import { crashPoint } from '@millrace/telemetry/crash-point.js';
+import { publishDeadLetters, type DeadLetterPublisher } from './dead-letters.js';
+import { GroupReader } from './group-reader.js';
+import { LoadConsumer } from './load-consumer.js';
+import { LoadProgress } from './load-progress.js';
+import { Prefetch } from '@millrace/flow/prefetch.js';
+import type { TableMapper } from './table-mapper.js';
+
+const PREFETCH_BYTES = 16 * 1024 * 1024;
+
+export type SinkStatus =
+  | { readonly kind: 'opened'; readonly checkpoint: Checkpoint | null; readonly tables: readonly TableProgress[] }
+  | { readonly kind: 'table'; readonly table: TableId; readonly state: 'before load' | 'full load' | 'completed' | 'error' }
+  | { readonly kind: 'chunk'; readonly table: TableId; readonly rows: number }
+  | { readonly kind: 'loaded' }
+  | { readonly kind: 'tables'; readonly tables: readonly TableProgress[] }
+  /** `lagMs`: age of the last change applied, 0 when idle. */
+  | { readonly kind: 'applied'; readonly result: ApplyResult; readonly lagMs: number };
+
+export interface SinkOptions {
+  readonly definition: string;
+  readonly sink: SinkWriter;
+  readonly journal: Journal;
+  readonly loadTopic: LoadTopicReader;
+  readonly deadLetters: DeadLetterPublisher;
+  readonly mapper: TableMapper;
+  readonly preparation: TablePreparation;
+  readonly report: (status: SinkStatus) => void;
+}
+
+/**
+ * One incarnation of a sink: claims the task in the target (older sinks are fenced from there on), reads the journal from the
+ * target's own checkpoint, and applies group after group; tables whose load the journal names are loaded beside it, and
+ * their changes wait until they are in. Ends by the signal, or by an error whose class tells the caller what to do.
+ */
+export async function runSink(options: SinkOptions, signal: AbortSignal): Promise<void> {
+  const { sink, journal, mapper, report } = options;
+  const state = await sink.open(options.definition);
+  report({ kind: 'opened', checkpoint: state.checkpoint, tables: state.tables });
+
+  const failure = new AbortController();
+  const running = AbortSignal.any([signal, failure.signal]);
+  await using reader = await JournalReader.open(journal, state.checkpoint, running);
+  const checkpoint = state.checkpoint ?? reader.start;
+  if (state.checkpoint === null) await sink.initialize(checkpoint);
+
+  const progress = new LoadProgress(state.tables);
+  const loader = new LoadConsumer({
+    sink,
+    topic: options.loadTopic,
+    mapper,
+    preparation: options.preparation,
+    version: (id) => journal.tableVersion(id),
+    onChunk: (table, rows) => report({ kind: 'chunk', table, rows }),
+    onTable: (table, tableState) => report({ kind: 'table', table, state: tableState }),
+    signal: running,
+  });
+
+  const items = new Prefetch<JournalItem>(PREFETCH_BYTES);
+  const guard = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => failure.abort(error));
+  await Promise.all([
+    guard(items.fill(reader, running)),
+    guard(runLoads(options, loader, progress, running)),
+    guard(applyAll({ options, items, progress, checkpoint }, running)),
+  ]);
+  if (failure.signal.aborted && !signal.aborted) throw failure.signal.reason;
+}
+
+/** Session after session, as long as tables wait for a load. */
+async function runLoads(options: SinkOptions, loader: LoadConsumer, progress: LoadProgress, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const waiting = progress.waiting();
+    if (waiting.length === 0) {
+      if (progress.anyLoaded()) options.report({ kind: 'loaded' });
+      await progress.somethingWaits(signal);
+      continue;
+    }
+    await loader.session(waiting, (table, outcome) => progress.settled(table, outcome));
+    if (!signal.aborted) await refresh(options, progress);
+  }
+}
+
+/** Loads and Schema events change tables' states in the target: read them back, rather than keep a second copy of the rules. */
+async function refresh(options: SinkOptions, progress: LoadProgress): Promise<void> {
+  const { tables } = await options.sink.inspect();
+  progress.update(tables);
+  options.report({ kind: 'tables', tables });
+}
+
+interface Applying {
+  readonly options: SinkOptions;
+  readonly items: Prefetch<JournalItem>;
+  readonly progress: LoadProgress;
+  readonly checkpoint: Checkpoint;
+}
+
+async function applyAll({ options, items, progress, checkpoint }: Applying, signal: AbortSignal): Promise<void> {
+  const groups = new GroupReader(items, options.mapper, checkpoint);
+  while (!signal.aborted) {
+    const group = await groups.next(signal);
+    if (group === undefined) return;
+    await progress.ready(group.sources, signal);
+    crashPoint('group-read');
+    const result = await applyUnlessAbandoned(options.sink, group.withCoverage((source, upTo) => progress.coverage(source, upTo)), signal);
+    if (result === null) continue;
+    groups.applied(result.checkpoint);
+    crashPoint('group-applied');
+    options.report({ kind: 'applied', result, lagMs: lagMs(result.lastCommittedAtMicros) });
+    if (group.hasSchema || result.suspended.length > 0) await refresh(options, progress);
+    if (result.errors > 0) await publishDeadLetters(options.sink, options.deadLetters);
+  }
+}
+
+/** Null where a Takeover ended a large transaction in its middle: its rows are rolled back, and the new incarnation sends it whole. */
+async function applyUnlessAbandoned(sink: SinkWriter, group: TransactionGroup, signal: AbortSignal): Promise<ApplyResult | null> {
+  try {
+    return await sink.apply(group, signal);
+  } catch (error) {
+    if (error instanceof MillraceError && error.code === 'TRANSACTION_ABANDONED') return null;
+    throw error;
+  }
+}
+
+/** Age of a commit now; clocks of two machines may differ, so never below 0. */
+function lagMs(committedAtMicros: bigint | null): number {
+  return committedAtMicros === null ? 0 : Math.max(0, Date.now() - Number(committedAtMicros / 1_000n));
+}

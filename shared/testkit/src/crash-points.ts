@@ -1,0 +1,7 @@
+/**
+ * The environment that makes a Millrace process end itself by SIGKILL when it reaches the named place for the n-th time
+ * (`crashPoint(name)` in shared/telemetry). Everything before that place has happened, nothing after it.
+ */
+export function crashAt(point: string, occurrence = 1): { readonly MILLRACE_CRASH_AT: string } {
+  return { MILLRACE_CRASH_AT: `${point}:${occurrence}` };
+}

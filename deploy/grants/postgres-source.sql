@@ -8,7 +8,7 @@
 --   role         the login role that capture connects as (default: millrace)
 --   schemas      the schemas to replicate, comma-separated, exactly as they are written (default: public)
 --   owner        way A below: the role that owns the tables
---   publication  way B below: a publication for Millrace to use by its name
+--   publication  way B below: a publication for Millrace to use by its name (MILLRACE_PUBLICATION)
 --
 -- PostgreSQL lets only a table's owner put it into a publication. So choose one:
 --   A. owner=…        Millrace's role becomes a member of the owner. It makes and alters its own publication; a table that appears within the

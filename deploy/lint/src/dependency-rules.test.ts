@@ -58,7 +58,8 @@ describe('a broken rule is reported with its sentence', () => {
       "import { x } from '@millrace/sink-postgres/connector.js';",
     ],
     ['Only shared/journal imports a ', 'shared/sink-runtime/src/loop.ts', "import { Kafka } from 'kafkajs';"],
-    ['shared/testkit is imported fro', 'shared/sink-runtime/src/loop.ts', "import { x } from '@millrace/testkit/servers.js';"],
+    ['shared/testkit and testing/ fo', 'shared/sink-runtime/src/loop.ts', "import { x } from '@millrace/testkit/servers.js';"],
+    ['shared/testkit and testing/ fo', 'shared/journal/src/topic.ts', "import { x } from './testing/memory-log.js';"],
     ['Another package is imported by', 'shared/sink-runtime/src/loop.ts', "import { x } from '../../codec/src/block.js';"],
     ["A package's package.json names", 'shared/journal/src/topic.ts', "import { x } from '@millrace/codec/block.js';"],
     [
@@ -86,6 +87,7 @@ describe('what the rules allow passes', () => {
       "import { x } from '@millrace/testkit/servers.js';\nimport { test } from 'vitest';",
     ],
     ['shared/codec/src/framing.ts', "import { crc32 } from 'node:zlib';"],
+    ['shared/codec/src/testing/arbitrary.ts', "import { expect } from 'vitest';"],
     ['shared/codec/src/golden.test.ts', "import { readFile } from 'node:fs/promises';"],
     ['shared/sink-runtime/src/loop.ts', '// PostgreSQL and MySQL differ here; the connector knows.\nexport const x = 1;'],
     ['shared/journal/src/topic.ts', 'export {};\n'.repeat(500)],

@@ -28,7 +28,7 @@ const RULES = {
   runtime: 'The runtimes never name a database: what differs between databases is behind the connector contract.',
   journal: 'Only shared/journal imports a Kafka or schema registry client.',
   catalogue: 'Only shared/connectors imports a connector, in one line for each.',
-  testkit: 'shared/testkit is imported from tests and from itself alone.',
+  testkit: 'shared/testkit and testing/ folders are imported from tests and from the testkit alone.',
   byName: 'Another package is imported by its name, never by a path into its folder.',
   declared: "A package's package.json names what the package imports.",
   barrel: 'No barrel files: a file that only passes on what others export hides where things are.',
@@ -63,12 +63,14 @@ const CONNECTOR_IMPORTS = new Set(
   ['contract', 'errors', 'config', 'telemetry', 'codec', 'mapping'].map((name) => `@millrace/${name}`),
 );
 const DATABASE_NAME = /postgres|pgoutput|mysql|mariadb|mongo|oracle|mssql|sqlserver|dynamodb|opensearch|\bpg\b/i;
+/** A package's own test support lies in `src/testing`, for its tests and for the testkit. */
+const TEST_FILE = /\.(test|bench)\.ts$|\/src\/testing\//;
 const NODE_MODULES = new Set(builtinModules.map((name) => `node:${name.split('/')[0] ?? name}`));
 
 /** All violations of the dependency rules in one file. Tests may import more: what they drive, read and compare with. */
 export function checkDependencies(file: SourceFile, declarations: Declarations): readonly Violation[] {
   const folder = folderOf(file.path);
-  const isTest = /\.(test|bench)\.ts$/.test(file.path);
+  const isTest = TEST_FILE.test(file.path);
   const found: Violation[] = [];
   const report = (rule: keyof typeof RULES, line: number, what: string): void => {
     found.push({ path: file.path, line, found: what, rule: RULES[rule] });
@@ -95,9 +97,11 @@ interface Place {
 
 function brokenBy(imported: Import, place: Place): readonly (keyof typeof RULES)[] {
   const { folder, isTest, declarations } = place;
+  const reachesTests = !isTest && folder !== 'shared/testkit' && imported.specifier.includes('/testing/');
   if (imported.package === undefined) {
     const target = posix.join(posix.dirname(place.file.path), imported.specifier);
-    return folderOf(target) === folder ? [] : ['byName'];
+    if (folderOf(target) !== folder) return ['byName'];
+    return reachesTests ? ['testkit'] : [];
   }
   const name = imported.package;
   const home = declarations.folders.get(name);
@@ -108,7 +112,7 @@ function brokenBy(imported: Import, place: Place): readonly (keyof typeof RULES)
   if (folder === 'shared/contract') broken.push('contract');
   if (PURE_PACKAGES.has(folder) && !PURE_IMPORTS.has(name)) broken.push('pure');
   if (KAFKA_CLIENTS.has(name) && !KAFKA_PACKAGES.has(folder)) broken.push('journal');
-  if (home === 'shared/testkit' && folder !== 'shared/testkit') broken.push('testkit');
+  if (reachesTests || (home === 'shared/testkit' && folder !== 'shared/testkit')) broken.push('testkit');
   if (home === undefined || home === folder) return broken;
 
   if (folder.startsWith('services/') && home.startsWith('services/')) broken.push('service');

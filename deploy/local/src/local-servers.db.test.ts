@@ -87,6 +87,16 @@ describe("a PostgreSQL server of one's own", () => {
   });
 });
 
+test('data of one PostgreSQL version is not opened by another, and the error names both', async () => {
+  await mkdir(join(dir, 'pg/data'), { recursive: true });
+  await writeFile(join(dir, 'pg/data/PG_VERSION'), '14\n');
+  await expect(startPostgres({ dir: join(dir, 'pg'), major: 15 })).rejects.toMatchObject({
+    code: 'LOCAL_DATA_VERSION',
+    details: { madeBy: 14, wanted: '15' },
+  });
+  await expect(startPostgres({ dir: join(dir, 'other'), major: 9 })).rejects.toMatchObject({ code: 'LOCAL_POSTGRES_VERSION' });
+});
+
 test('a server that ends while it starts is reported at once, with the end of its log', async () => {
   const definition = {
     name: 'Sham',

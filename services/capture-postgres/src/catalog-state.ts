@@ -1,5 +1,6 @@
 import type { TableSelector } from '@millrace/contract/capture.js';
 import type { TableId } from '@millrace/contract/table.js';
+import { tableKey } from '@millrace/codec/table-key.js';
 import type { Client } from 'pg';
 import { listTables } from './catalog/list-tables.js';
 import { queryError } from './connect-error.js';
@@ -27,6 +28,8 @@ export interface TableState {
 export interface CatalogState {
   /** By the table's (the root's) oid, in load order. */
   readonly tables: ReadonlyMap<number, TableState>;
+  /** Keys of everything that stands for itself in the catalogue, selected or not: all but partitions. */
+  readonly names: ReadonlySet<string>;
   /** Changes with user-defined types: enum labels, domains, composites. */
   readonly typesStamp: string;
   readonly stamp: string;
@@ -84,19 +87,26 @@ const TYPES = `
 
 /** The selected tables as the catalogue has them, as the client's transaction sees them. */
 export async function readCatalogState(client: Client, selector: TableSelector): Promise<CatalogState> {
-  const selected = selectTables(await listTables(client), selector);
+  const all = await listTables(client);
+  const selected = selectTables(all, selector);
+  const names = new Set(all.filter(({ kind }) => kind !== 'partition').map(({ id }) => tableKey(id)));
   try {
     const { rows } = await client.query<RelationRow>(RELATIONS, [selected.map(({ schema }) => schema), selected.map(({ table }) => table)]);
     const types = await client.query<{ stamp: string | null }>(TYPES);
-    return stateOf(rows, types.rows[0]?.stamp ?? '');
+    return { ...stateOf(rows, types.rows[0]?.stamp ?? ''), names };
   } catch (cause) {
     throw queryError(cause, 'watching the catalogue');
   }
 }
 
-function stateOf(rows: readonly RelationRow[], typesStamp: string): CatalogState {
+function stateOf(rows: readonly RelationRow[], typesStamp: string): Omit<CatalogState, 'names'> {
   const tables = new Map<number, TableState>();
-  const groups = Map.groupBy(rows, (row) => row.root);
+  const groups = new Map<number, RelationRow[]>();
+  for (const row of rows) {
+    const members = groups.get(row.root);
+    if (members === undefined) groups.set(row.root, [row]);
+    else members.push(row);
+  }
   for (const [oid, members] of groups) {
     const [first] = members;
     if (first === undefined) continue;
@@ -110,41 +120,6 @@ function stateOf(rows: readonly RelationRow[], typesStamp: string): CatalogState
     });
   }
   return { tables, typesStamp, stamp: [typesStamp, ...[...tables.values()].map(({ stamp }) => stamp)].join('\n') };
-}
-
-/** A column's catalogue row, dropped ones included. */
-export interface StoredColumn {
-  readonly ordinal: number;
-  readonly name: string;
-  readonly typeOid: number;
-  readonly typeModifier: number;
-  readonly dropped: boolean;
-  readonly hasMissing: boolean;
-  /** Transaction that wrote the catalogue row last. */
-  readonly writtenBy: string;
-}
-
-/** What of a relation tells whether its rows were rewritten. */
-export interface RelationStorage {
-  readonly filenode: number;
-  readonly columns: readonly StoredColumn[];
-}
-
-/** By relation oid; a relation that is gone is missing. */
-export async function readStorage(client: Client, oids: readonly number[]): Promise<ReadonlyMap<number, RelationStorage>> {
-  try {
-    const { rows } = await client.query<{ oid: number; filenode: number; columns: readonly StoredColumn[] | null }>(
-      `SELECT c.oid, c.relfilenode AS filenode,
-              (SELECT json_agg(json_build_object('ordinal', a.attnum, 'name', a.attname, 'typeOid', a.atttypid::int8, 'typeModifier', a.atttypmod,
-                                                 'dropped', a.attisdropped, 'hasMissing', a.atthasmissing, 'writtenBy', a.xmin::text) ORDER BY a.attnum)
-                 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) AS columns
-         FROM pg_class c WHERE c.oid = ANY ($1::oid[])`,
-      [oids],
-    );
-    return new Map(rows.map(({ oid, filenode, columns }) => [oid, { filenode, columns: columns ?? [] }]));
-  } catch (cause) {
-    throw queryError(cause, 'watching the catalogue');
-  }
 }
 
 /** Where the source's log ends now: everything that is visible now was written before. */

@@ -30,8 +30,15 @@ const SESSION_SETTINGS = {
   jit: 'off',
 } as const satisfies Record<string, string>;
 
-/** Settings that only newer servers know; a role's or database's value must not end a session that waits. */
-const SETTINGS_WHERE_KNOWN = ['idle_session_timeout', 'transaction_timeout'] as const;
+/**
+ * Settings that only newer servers know: a role's or database's time-out must not end a session that waits, and a query whose
+ * client has gone must not go on waiting for a lock.
+ */
+const SETTINGS_WHERE_KNOWN = {
+  idle_session_timeout: '0',
+  transaction_timeout: '0',
+  client_connection_check_interval: '10s',
+} as const satisfies Record<string, string>;
 
 const CONNECT_TIMEOUT_MS = 20_000;
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -53,8 +60,9 @@ export interface SessionOptions {
 export async function openSession(connection: ConnectionSettings, options: SessionOptions): Promise<Client> {
   const client = await connectToAnyHost(connection, options);
   try {
-    const names = SETTINGS_WHERE_KNOWN.map((name) => `'${name}'`).join(', ');
-    await client.query(`SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN (${names})`);
+    const wanted = Object.entries(SETTINGS_WHERE_KNOWN).map(([name, value]) => `('${name}', '${value}')`);
+    // A walsender takes no parameters.
+    await client.query(`SELECT set_config(name, value, false) FROM (VALUES ${wanted.join(', ')}) wanted (name, value) JOIN pg_settings USING (name)`);
     return client;
   } catch (cause) {
     await closeSession(client);
@@ -64,6 +72,7 @@ export async function openSession(connection: ConnectionSettings, options: Sessi
 
 /** Ends a session; a server that does not answer is left after a moment, since its side of it ends with the socket. */
 export async function closeSession(client: Client): Promise<void> {
+  if (client.connection.stream.destroyed) return;
   const ended = client.end().catch(() => undefined);
   const deadline = new AbortController();
   const late = delay(CLOSE_TIMEOUT_MS, 'late' as const, { signal: deadline.signal }).catch(() => 'done' as const);

@@ -1,6 +1,6 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 
-const INITIAL_LENGTH = 1024;
+const INITIAL_LENGTH = 64;
 
 /** 32-bit integers that grow at the end: a column of a table kept as arrays instead of as an object per row. */
 export class IntList {

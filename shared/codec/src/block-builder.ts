@@ -1,4 +1,4 @@
-import type { EventKind, RowWriter, SchemaChange, SliceHeader } from '@millrace/contract/events.js';
+import type { EventCursor, EventKind, RowWriter, SchemaChange, SliceHeader } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { assertNever, invariant } from '@millrace/errors/millrace-error.js';
@@ -91,6 +91,11 @@ export class BlockBuilder {
     return this.events === 0;
   }
 
+  /** In the order in which events refer to them. */
+  get tableVersions(): readonly TableVersion[] {
+    return this.tables;
+  }
+
   /** Whether events lie before the open transaction's Begin: what `splitAtLastBegin` would leave here. */
   get holdsWhole(): boolean {
     return this.begins > 0 && this.beforeBegin.events > 0;
@@ -127,6 +132,17 @@ export class BlockBuilder {
     this.images = 1;
     this.startImage();
     return this.row;
+  }
+
+  /** The row event that the cursor stands at, under a table version whose images have the same bytes. */
+  copyRow(kind: 'insert' | 'update' | 'delete', table: TableVersion, from: EventCursor): void {
+    const { out } = this;
+    this.startRow(EVENT[kind], table);
+    if (kind === 'update') out.int(from.beforeStart < 0 ? 0 : 1);
+    if (kind !== 'insert' && from.beforeStart >= 0) out.blob(from.bytes, from.beforeStart, from.beforeEnd);
+    if (kind !== 'delete') out.blob(from.bytes, from.afterStart, from.afterEnd);
+    this.rows++;
+    this.transactionEvents++;
   }
 
   truncate(tables: readonly TableVersion[], options: { readonly cascade: boolean; readonly restartIdentity: boolean }): void {
@@ -171,7 +187,10 @@ export class BlockBuilder {
   commit(position: Position, eventCount: number, committedAtMicros: bigint): void {
     this.goInside('commit');
     const { begins, transactionEvents } = this;
-    invariant(begins === 0 ? eventCount >= transactionEvents : eventCount === transactionEvents, "a Commit counts its transaction's events");
+    invariant(
+      begins === 0 ? eventCount >= transactionEvents : eventCount === transactionEvents,
+      "a Commit counts its transaction's events",
+    );
     this.startEvent(EVENT.commit);
     this.positionKey(position);
     this.out.int(eventCount);
@@ -193,7 +212,10 @@ export class BlockBuilder {
    * The moved part keeps the whole list of tables, since its events refer to it.
    */
   splitAtLastBegin(rest: BlockBuilder): BlockBuilder {
-    invariant(this.images === 0 && this.place === 'inside' && this.begins > 0, 'only an open transaction that began here can be split off');
+    invariant(
+      this.images === 0 && this.place === 'inside' && this.begins > 0,
+      'only an open transaction that began here can be split off',
+    );
     invariant(rest.isEmpty && rest !== this, 'an open transaction is split off into an empty block');
     const mark = this.beforeBegin;
     for (const table of this.tables) rest.slotOf(table);
@@ -261,11 +283,17 @@ export class BlockBuilder {
     if (slice === null) {
       invariant(!continues && !open, 'a block that is no slice holds whole transactions');
     } else if (slice.index === 0) {
-      invariant(!continues && open && begins === 1 && transactions === 0 && !slice.last, 'the first slice holds one Begin and no Commit');
+      invariant(
+        !continues && open && begins === 1 && transactions === 0 && !slice.last,
+        'the first slice holds one Begin and no Commit',
+      );
       invariant(!this.holdsProgress, 'a slice holds nothing but its transaction: split what lies before its Begin off');
     } else {
       invariant(begins === 0 && (continues || this.place === 'unknown'), 'a further slice goes on with its transaction');
-      invariant(slice.last ? transactions === 1 : transactions === 0, 'the last slice of a transaction, and no other, holds its Commit');
+      invariant(
+        slice.last ? transactions === 1 : transactions === 0,
+        'the last slice of a transaction, and no other, holds its Commit',
+      );
     }
   }
 

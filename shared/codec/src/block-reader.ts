@@ -1,7 +1,7 @@
 import type { EventBlock, EventCursor } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { type BlockHeader, type BlockSummary, type TableReference, readHeader } from './block-header.js';
+import { type BlockHeader, type BlockSummary, readHeader, type TableReference } from './block-header.js';
 import { ByteReader } from './byte-reader.js';
 import { BlockCursor } from './event-cursor.js';
 import { openChecksummedFrame } from './framing.js';

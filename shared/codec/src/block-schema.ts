@@ -13,7 +13,11 @@ const events = [
   record('Insert', [field('table', 'int'), field('after', 'bytes')]),
   record('Update', [field('table', 'int'), field('before', ['null', 'bytes']), field('after', 'bytes')]),
   record('Delete', [field('table', 'int'), field('before', 'bytes')]),
-  record('Truncate', [field('tables', { type: 'array', items: 'int' }), field('cascade', 'boolean'), field('restartIdentity', 'boolean')]),
+  record('Truncate', [
+    field('tables', { type: 'array', items: 'int' }),
+    field('cascade', 'boolean'),
+    field('restartIdentity', 'boolean'),
+  ]),
   record('Schema', [
     field('table', 'int'),
     field('change', [

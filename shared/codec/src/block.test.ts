@@ -1,16 +1,25 @@
+import { fc, test } from '@fast-check/vitest';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { fc, test } from '@fast-check/vitest';
 import { describe, expect } from 'vitest';
 import { BlockBuilder } from './block-builder.js';
 import type { BlockHeader } from './block-header.js';
-import { type JournalBlock, decodeBlock } from './block-reader.js';
+import { decodeBlock, type JournalBlock } from './block-reader.js';
 import { BLOCK_SCHEMA_JSON } from './block-schema.js';
 import { FRAME_BYTES, registryIdOf, sealChecksum } from './framing.js';
 import { newTableVersion } from './row-schema.js';
 import { plainTable, tableVersion } from './testing/arbitrary-tables.js';
 import { oracleOf } from './testing/avro-oracle.js';
-import { type ScriptEvent, SOURCE, TIMELINE, avroEventsOf, positionAt, readEvents, wholeTransactions, writeEvents } from './testing/event-script.js';
+import {
+  avroEventsOf,
+  positionAt,
+  readEvents,
+  type ScriptEvent,
+  SOURCE,
+  TIMELINE,
+  wholeTransactions,
+  writeEvents,
+} from './testing/event-script.js';
 
 const oracle = oracleOf(BLOCK_SCHEMA_JSON);
 
@@ -65,14 +74,22 @@ function lastKey(events: readonly ScriptEvent[]): string | null {
 }
 
 /** The same block by avsc alone. */
-function byOracle(of: BlockHeader, events: readonly ScriptEvent[], tables: readonly TableVersion[], registryId: number): Uint8Array {
+function byOracle(
+  of: BlockHeader,
+  events: readonly ScriptEvent[],
+  tables: readonly TableVersion[],
+  registryId: number,
+): Uint8Array {
   const used = usedTables(events);
   const upTo = lastKey(events);
   const body = oracle.encode({
     ...of,
     checksum: Buffer.alloc(4),
     timeline: BigInt(of.timeline),
-    after: of.after === null ? null : { 'millrace.After': { timeline: BigInt(of.after.timeline), key: Buffer.from(of.after.key, 'hex') } },
+    after:
+      of.after === null
+        ? null
+        : { 'millrace.After': { timeline: BigInt(of.after.timeline), key: Buffer.from(of.after.key, 'hex') } },
     upTo: upTo === null ? null : { bytes: Buffer.from(upTo, 'hex') },
     slice: of.slice === null ? null : { 'millrace.Slice': of.slice },
     tables: used.map((index) => tables[index]),
@@ -90,7 +107,7 @@ function byOracle(of: BlockHeader, events: readonly ScriptEvent[], tables: reado
 
 describe('block', () => {
   test.prop([script, header, fc.integer({ min: 0, max: 2 ** 31 - 1 })])(
-    'the lean writer\'s bytes are those of avsc, checksum apart computed over them',
+    "the lean writer's bytes are those of avsc, checksum apart computed over them",
     ({ tables, events }, of, registryId) => {
       const builder = new BlockBuilder();
       writeEvents(builder, tables, events);
@@ -102,24 +119,35 @@ describe('block', () => {
 
   test.prop([script, header])('the lean reader finds the header and events that avsc wrote', ({ tables, events }, of) => {
     const block = decode(byOracle(of, events, tables, 1), tables);
-    expect(block).toMatchObject({ ...of, offset: 42n, upTo: lastKey(events) === null ? null : positionAt(lastKey(events) ?? '') });
+    expect(block).toMatchObject({
+      ...of,
+      offset: 42n,
+      upTo: lastKey(events) === null ? null : positionAt(lastKey(events) ?? ''),
+    });
     expect(readEvents(block, tables)).toEqual(events);
   });
 
-  test.prop([fc.array(script, { minLength: 2, maxLength: 4 })])('a builder that was sealed begins the next block afresh', (scripts) => {
-    const builder = new BlockBuilder();
-    for (const { tables, events } of scripts) {
-      writeEvents(builder, tables, events);
-      expect(readEvents(decode(builder.seal(plainHeader, 1), tables), tables)).toEqual(events);
-      expect(builder.isEmpty).toBe(true);
-    }
-  });
+  test.prop([fc.array(script, { minLength: 2, maxLength: 4 })])(
+    'a builder that was sealed begins the next block afresh',
+    (scripts) => {
+      const builder = new BlockBuilder();
+      for (const { tables, events } of scripts) {
+        writeEvents(builder, tables, events);
+        expect(readEvents(decode(builder.seal(plainHeader, 1), tables), tables)).toEqual(events);
+        expect(builder.isEmpty).toBe(true);
+      }
+    },
+  );
 
   test('a block longer than one growth of the buffer keeps every row, whatever their sizes', () => {
     const table = newTableVersion(plainTable('t', { id: { kind: 'integer', bits: 32 }, text: { kind: 'other' } }), 1);
     const sizes = [0, 1, 57, 58, 59, 60, 8180, 8190, 8191, 8192, 65_000, 3, 1_048_560, 1_048_576, 2, 70_000, 10];
     const rows = sizes.map((size, index): ScriptEvent => ({ kind: 'insert', table: 0, after: [index, 'x'.repeat(size)] }));
-    const events: ScriptEvent[] = [{ kind: 'begin', xid: '1' }, ...rows, { kind: 'commit', key: '00', events: rows.length, committedAt: 0n }];
+    const events: ScriptEvent[] = [
+      { kind: 'begin', xid: '1' },
+      ...rows,
+      { kind: 'commit', key: '00', events: rows.length, committedAt: 0n },
+    ];
     const builder = new BlockBuilder();
     writeEvents(builder, [table], events);
     expect(readEvents(decode(builder.seal(plainHeader, 1), [table]), [table])).toEqual(events);
@@ -133,7 +161,12 @@ describe('block', () => {
     const event = Buffer.from([14, 2, 0x0a]);
     const canonical = Buffer.concat([Buffer.from([2]), event, Buffer.from([0])]);
     expect(Buffer.from(one).subarray(-canonical.length).equals(canonical)).toBe(true);
-    const sized = Buffer.concat([one.subarray(0, -canonical.length), Buffer.from([1, event.length * 2]), event, Buffer.from([0])]);
+    const sized = Buffer.concat([
+      one.subarray(0, -canonical.length),
+      Buffer.from([1, event.length * 2]),
+      event,
+      Buffer.from([0]),
+    ]);
     sealChecksum(sized);
     expect(readEvents(decode(sized, []), [])).toEqual([{ kind: 'progress', key: '0a' }]);
   });
@@ -143,12 +176,16 @@ describe('cursor', () => {
   const table = newTableVersion(plainTable('t', { id: { kind: 'integer', bits: 32 } }), 1);
   function cursorAt(kind: string) {
     const builder = new BlockBuilder();
-    writeEvents(builder, [table], [
-      { kind: 'schema', table: 0, change: { kind: 'version' } },
-      { kind: 'begin', xid: '7' },
-      { kind: 'delete', table: 0, before: [1] },
-      { kind: 'commit', key: '01', events: 1, committedAt: 5n },
-    ]);
+    writeEvents(
+      builder,
+      [table],
+      [
+        { kind: 'schema', table: 0, change: { kind: 'version' } },
+        { kind: 'begin', xid: '7' },
+        { kind: 'delete', table: 0, before: [1] },
+        { kind: 'commit', key: '01', events: 1, committedAt: 5n },
+      ],
+    );
     const cursor = decode(builder.seal(plainHeader, 1), [table]).events();
     for (let next = cursor.next(); next !== kind; next = cursor.next()) if (next === undefined) throw new Error(`no ${kind}`);
     return cursor;
@@ -173,22 +210,93 @@ describe('order of events', () => {
   const at: Position = positionAt('01');
 
   test.each<[string, (builder: BlockBuilder) => void]>([
-    ['a Begin inside a transaction', (b) => { b.begin('1'); b.begin('2'); }],
-    ['a Progress inside a transaction', (b) => { b.begin('1'); b.progress(at); }],
-    ['a row after a Commit', (b) => { b.begin('1'); b.commit(at, 0, 0n); b.insert(table); }],
-    ['a Commit that miscounts its events', (b) => { b.begin('1'); b.commit(at, 1, 0n); }],
-    ['an event inside a row', (b) => { b.begin('1'); b.insert(table); b.commit(at, 1, 0n); }],
-    ['an image with a column missing', (b) => { b.begin('1'); b.insert(table).end(); }],
-    ['an image that ends twice', (b) => { b.begin('1'); const row = b.insert(table); row.null(); row.end(); row.end(); }],
-    ['a block without events', (b) => { b.seal(plainHeader, 1); }],
-    ['a block that ends inside a transaction and is no slice', (b) => { b.begin('1'); b.seal(plainHeader, 1); }],
-    ['a block that begins inside a transaction and is no slice', (b) => { b.commit(at, 1, 0n); b.seal(plainHeader, 1); }],
+    [
+      'a Begin inside a transaction',
+      (b) => {
+        b.begin('1');
+        b.begin('2');
+      },
+    ],
+    [
+      'a Progress inside a transaction',
+      (b) => {
+        b.begin('1');
+        b.progress(at);
+      },
+    ],
+    [
+      'a row after a Commit',
+      (b) => {
+        b.begin('1');
+        b.commit(at, 0, 0n);
+        b.insert(table);
+      },
+    ],
+    [
+      'a Commit that miscounts its events',
+      (b) => {
+        b.begin('1');
+        b.commit(at, 1, 0n);
+      },
+    ],
+    [
+      'an event inside a row',
+      (b) => {
+        b.begin('1');
+        b.insert(table);
+        b.commit(at, 1, 0n);
+      },
+    ],
+    [
+      'an image with a column missing',
+      (b) => {
+        b.begin('1');
+        b.insert(table).end();
+      },
+    ],
+    [
+      'an image that ends twice',
+      (b) => {
+        b.begin('1');
+        const row = b.insert(table);
+        row.null();
+        row.end();
+        row.end();
+      },
+    ],
+    [
+      'a block without events',
+      (b) => {
+        b.seal(plainHeader, 1);
+      },
+    ],
+    [
+      'a block that ends inside a transaction and is no slice',
+      (b) => {
+        b.begin('1');
+        b.seal(plainHeader, 1);
+      },
+    ],
+    [
+      'a block that begins inside a transaction and is no slice',
+      (b) => {
+        b.commit(at, 1, 0n);
+        b.seal(plainHeader, 1);
+      },
+    ],
   ])('%s is refused', (_what, write) => {
     expect(() => write(new BlockBuilder())).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
   });
 
   test.each<[string, (builder: BlockBuilder) => void]>([
-    ['a column too many', (b) => { const row = b.insert(table); row.null(); row.null(); }],
+    [
+      'a column too many',
+      (b) => {
+        const row = b.insert(table);
+        row.null();
+        row.null();
+      },
+    ],
     ['a text for an int', (b) => b.insert(table).string(Buffer.from('1'), 0, 1)],
     ['a fraction for an int', (b) => b.insert(table).integer(1.5)],
     ['a number beyond 32 bits for an int', (b) => b.insert(table).integer(2 ** 31)],
@@ -196,15 +304,21 @@ describe('order of events', () => {
   ])('%s is refused with table and column', (_what, write) => {
     const builder = new BlockBuilder();
     builder.begin('1');
-    expect(() => write(builder)).toThrow(expect.objectContaining({ code: 'VALUE_UNENCODABLE', message: expect.stringContaining('public.t') }));
+    expect(() => write(builder)).toThrow(
+      expect.objectContaining({ code: 'VALUE_UNENCODABLE', message: expect.stringContaining('public.t') }),
+    );
     expect(() => builder.commit(at, 1, 0n)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
   });
 
   test('positions of two timelines do not share a block', () => {
     const builder = new BlockBuilder();
     builder.progress(at);
-    expect(() => builder.progress({ ...at, timeline: TIMELINE + 1 })).toThrow(expect.objectContaining({ code: 'POSITION_INCOMPARABLE' }));
-    expect(() => builder.seal({ ...plainHeader, timeline: 1 }, 1)).toThrow(expect.objectContaining({ code: 'POSITION_INCOMPARABLE' }));
+    expect(() => builder.progress({ ...at, timeline: TIMELINE + 1 })).toThrow(
+      expect.objectContaining({ code: 'POSITION_INCOMPARABLE' }),
+    );
+    expect(() => builder.seal({ ...plainHeader, timeline: 1 }, 1)).toThrow(
+      expect.objectContaining({ code: 'POSITION_INCOMPARABLE' }),
+    );
   });
 });
 
@@ -213,7 +327,10 @@ describe('slices', () => {
   const other = newTableVersion(plainTable('u', { id: { kind: 'integer', bits: 64 } }), 2);
   const tables = [table, other];
   const row = (id: number): ScriptEvent => ({ kind: 'insert', table: 0, after: [id] });
-  const slice = (index: number, last: boolean): BlockHeader => ({ ...plainHeader, slice: { index, first: index === 0 ? -1n : 9n, last } });
+  const slice = (index: number, last: boolean): BlockHeader => ({
+    ...plainHeader,
+    slice: { index, first: index === 0 ? -1n : 9n, last },
+  });
 
   test('a transaction in slices reads as its events in order', () => {
     const parts: ScriptEvent[][] = [
@@ -243,13 +360,20 @@ describe('slices', () => {
     expect(readEvents(first, tables)).toEqual(whole);
     expect(first.tables).toEqual([table]);
 
-    const more: ScriptEvent[] = [{ kind: 'delete', table: 1, before: [7n] }, { kind: 'commit', key: '02', events: 3, committedAt: 2n }];
+    const more: ScriptEvent[] = [
+      { kind: 'delete', table: 1, before: [7n] },
+      { kind: 'commit', key: '02', events: 3, committedAt: 2n },
+    ];
     writeEvents(rest, tables, more);
     expect(readEvents(decode(rest.seal(plainHeader, 1), tables), tables)).toEqual([...open, ...more]);
   });
 
   test.each<[string, readonly ScriptEvent[], BlockHeader]>([
-    ['a first slice that begins with Progress', [{ kind: 'progress', key: '01' }, { kind: 'begin', xid: '1' }, row(1)], slice(0, false)],
+    [
+      'a first slice that begins with Progress',
+      [{ kind: 'progress', key: '01' }, { kind: 'begin', xid: '1' }, row(1)],
+      slice(0, false),
+    ],
     ['a further slice that begins with Begin', [{ kind: 'begin', xid: '1' }, row(1)], slice(1, false)],
     ['a last slice without Commit', [row(1)], slice(1, true)],
     ['a middle slice with Commit', [row(1), { kind: 'commit', key: '01', events: 1, committedAt: 1n }], slice(1, false)],

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { MillraceError, invariant } from '@millrace/errors/millrace-error.js';
+import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 
 /** Largest Kafka record, before compression, that is written or decoded. */
 export const MAX_RECORD_BYTES = 64 * 1024 * 1024;

@@ -224,7 +224,8 @@ export class BlockCursor implements EventCursor {
     if (this.rows !== summary.rows || this.transactions !== summary.transactions || this.schemas !== summary.schemas) {
       throw reader.corrupt('it has not as many events as its header says');
     }
-    if (this.inTransaction !== (header.slice !== null && !header.slice.last)) throw reader.corrupt('its last transaction is cut off');
+    if (this.inTransaction !== (header.slice !== null && !header.slice.last))
+      throw reader.corrupt('its last transaction is cut off');
     const key = this.keyStart < 0 ? null : positionKeyText(this.bytes, this.keyStart, this.keyEnd);
     if (key !== (summary.upTo?.key ?? null)) throw reader.corrupt('its last position is not the one that its header says');
   }

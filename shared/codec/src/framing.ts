@@ -45,7 +45,11 @@ export function registryIdOf(framed: Uint8Array, where: string): number {
 /** A reader on the record's fields behind the frame. */
 export function openFrame(framed: Uint8Array, where: string): ByteReader {
   if (framed.length > MAX_RECORD_BYTES) {
-    throw new MillraceError('RECORD_TOO_LARGE', { what: `The record at ${where}`, bytes: framed.length, limit: MAX_RECORD_BYTES });
+    throw new MillraceError('RECORD_TOO_LARGE', {
+      what: `The record at ${where}`,
+      bytes: framed.length,
+      limit: MAX_RECORD_BYTES,
+    });
   }
   return new ByteReader(framed, FRAME_BYTES, framed.length, where);
 }

@@ -1,7 +1,7 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { type ParsedBlock, journalOffset, parseBlock } from './block-reader.js';
+import { journalOffset, type ParsedBlock, parseBlock } from './block-reader.js';
 import { registryIdOf } from './framing.js';
-import { type Takeover, decodeTakeover } from './takeover.js';
+import { decodeTakeover, type Takeover } from './takeover.js';
 
 /** A record of the journal topic; a block's table versions are still to be resolved. */
 export type JournalRecord = ({ readonly kind: 'takeover'; readonly offset: bigint } & Takeover) | ParsedBlock;

@@ -1,7 +1,7 @@
 import type { ChunkEncoding, ChunkSpec, KeyRange } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableId } from '@millrace/contract/table.js';
-import { MillraceError, assertNever } from '@millrace/errors/millrace-error.js';
+import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import type { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { openChecksummedFrame, registryIdOf, sealChecksum, startChecksummedFrame } from './framing.js';

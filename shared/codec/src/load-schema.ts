@@ -53,7 +53,15 @@ export const LOAD_SCHEMA_JSON = JSON.stringify({
       ),
       record(
         'ChunkEnded',
-        { attempt: 'int', chunk: 'int', parts: 'int', rows: 'long', digest: 'string', asOf: 'Position', keys: ['null', 'KeyRange'] },
+        {
+          attempt: 'int',
+          chunk: 'int',
+          parts: 'int',
+          rows: 'long',
+          digest: 'string',
+          asOf: 'Position',
+          keys: ['null', 'KeyRange'],
+        },
         'The attempt at the chunk is complete: what its Rows together come to; digest is the SHA-256 of their bytes.',
       ),
       record('Ended', { attempt: 'int', chunks: 'int' }, 'The table was cut into this many chunks, and all are complete.'),

@@ -1,6 +1,6 @@
 import type { RowWriter } from '@millrace/contract/events.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { MillraceError, invariant } from '@millrace/errors/millrace-error.js';
+import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import type { ByteWriter } from './byte-writer.js';
 import { type WireType, wireTypeOf } from './wire-type.js';
 

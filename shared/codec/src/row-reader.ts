@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer';
-import { type Row, UNCHANGED, type Value } from '@millrace/contract/row.js';
 import type { RowWriter } from '@millrace/contract/events.js';
+import { type Row, UNCHANGED, type Value } from '@millrace/contract/row.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { MillraceError, assertNever } from '@millrace/errors/millrace-error.js';
+import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import { ByteWriter } from './byte-writer.js';
 import { COLUMN, ImageReader } from './image-reader.js';
 import { RowImageWriter, wireTypesOf } from './row-image-writer.js';
@@ -38,7 +38,7 @@ function readValue(type: WireType): Value {
     case 'double':
       return reader.double();
     case 'bytes':
-      return Uint8Array.prototype.slice.call(reader.blobView());
+      return new Uint8Array(reader.blobView());
     case 'string':
       return reader.text();
     default:

@@ -1,6 +1,6 @@
+import { fc, test } from '@fast-check/vitest';
 import type { TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { fc, test } from '@fast-check/vitest';
 import { describe, expect } from 'vitest';
 import { avroNameOf, identifierOf } from './avro-name.js';
 import { fingerprintOf } from './fingerprint.js';
@@ -46,7 +46,9 @@ describe('row schema', () => {
   );
 
   test.each([0, 1, 1600])('a table of %i columns is a table like any other', (count) => {
-    const columns = Object.fromEntries(Array.from({ length: count }, (_, index) => [`c${index}`, { kind: 'integer', bits: 64 } as const]));
+    const columns = Object.fromEntries(
+      Array.from({ length: count }, (_, index) => [`c${index}`, { kind: 'integer', bits: 64 } as const]),
+    );
     const schema = plainTable('wide', columns);
     const version = newTableVersion(schema, 1);
     const row = schema.columns.map(({ ordinal }) => (ordinal % 3 === 0 ? null : BigInt(ordinal) << 40n));
@@ -58,7 +60,12 @@ describe('row schema', () => {
 
   test('a fingerprint does not depend on the order in which a process wrote the attributes, and differs for any change', () => {
     const schema = plainTable('t', { id: { kind: 'integer', bits: 32 }, name: { kind: 'text', maxLength: 10, padded: false } });
-    const reversed: TableSchema = Object.assign({}, ...Object.entries(schema).reverse().map(([key, value]) => ({ [key]: value })));
+    const reversed: TableSchema = Object.assign(
+      {},
+      ...Object.entries(schema)
+        .reverse()
+        .map(([key, value]) => ({ [key]: value })),
+    );
     expect(Object.keys(reversed)).not.toEqual(Object.keys(schema));
     expect(fingerprintOf(reversed)).toBe(fingerprintOf(schema));
     expect(fingerprintOf({ ...schema, primaryKey: [] })).not.toBe(fingerprintOf(schema));
@@ -67,7 +74,10 @@ describe('row schema', () => {
   test.each([
     ['text that is not JSON', 'garbage'],
     ['the schema of another program', '{"type":"record","name":"x","fields":[]}'],
-    ['an attribute of a newer version', rowSchemaJson(plainTable('t', {})).replace('"millrace":{', '"millrace":{"partitioning":"hash",')],
+    [
+      'an attribute of a newer version',
+      rowSchemaJson(plainTable('t', {})).replace('"millrace":{', '"millrace":{"partitioning":"hash",'),
+    ],
   ])('%s in the registry is refused', (_what, json) => {
     expect(() => tableSchemaOf(json)).toThrow(expect.objectContaining({ code: 'SCHEMA_UNREADABLE' }));
   });

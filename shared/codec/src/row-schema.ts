@@ -24,7 +24,11 @@ export function rowSchemaJson(schema: TableSchema): string {
       name: avroNameOf(column.name),
       column: column.name,
       // A name is defined where it is used first and referred to afterwards (Avro specification, "Names").
-      type: ['null', wireTypeOf(column.type), index === 0 ? { type: 'record', name: UNCHANGED_NAME, fields: [] } : UNCHANGED_NAME],
+      type: [
+        'null',
+        wireTypeOf(column.type),
+        index === 0 ? { type: 'record', name: UNCHANGED_NAME, fields: [] } : UNCHANGED_NAME,
+      ],
     })),
   });
 }
@@ -44,7 +48,11 @@ export function tableSchemaOf(json: string): TableSchema {
   }
   const checked = rowSchemaShape.safeParse(parsed);
   if (!checked.success) {
-    throw new MillraceError('SCHEMA_UNREADABLE', { where: 'a table', what: z.prettifyError(checked.error) }, { cause: checked.error });
+    throw new MillraceError(
+      'SCHEMA_UNREADABLE',
+      { where: 'a table', what: z.prettifyError(checked.error) },
+      { cause: checked.error },
+    );
   }
   return checked.data.millrace;
 }

@@ -55,4 +55,5 @@ export const tableSchemaShape: z.ZodType<TableSchema> = z.strictObject({
   replicaIdentity: z.enum(['key', 'full', 'index', 'nothing']),
   types: z.array(typeDefinition),
   extensions: z.array(z.string()),
+  storage: z.string().exactOptional(),
 });

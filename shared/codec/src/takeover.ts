@@ -1,5 +1,5 @@
-import { ByteWriter } from './byte-writer.js';
 import { journalOffset } from './block-reader.js';
+import { ByteWriter } from './byte-writer.js';
 import { openChecksummedFrame, sealChecksum, startChecksummedFrame } from './framing.js';
 
 /** A new incarnation of the capture claims the journal. */

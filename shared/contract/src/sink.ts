@@ -12,6 +12,12 @@ export type TableState = 'before load' | 'full load' | 'completed' | 'cancelled'
 
 export type TablePreparation = 'DO_NOTHING' | 'DROP_AND_CREATE' | 'TRUNCATE_BEFORE_LOAD';
 
+export interface LoadPreparation {
+  readonly preparation: TablePreparation;
+  /** Rows of attempts below it do not count: a table prepared for an earlier one is emptied of what was loaded. */
+  readonly firstAttempt: number;
+}
+
 /** DMS's words for what to do with a change that the target refuses. */
 export type ConflictAction = 'LOG_ERROR' | 'IGNORE_RECORD' | 'SUSPEND_TABLE' | 'STOP_TASK' | 'UPDATE_RECORD' | 'INSERT_RECORD';
 
@@ -118,8 +124,11 @@ export interface SinkWriter extends AsyncDisposable {
   open(definition: string): Promise<SinkState>;
   /** First checkpoint of a task, before anything is applied. */
   initialize(checkpoint: Checkpoint): Promise<void>;
-  /** Makes the target table ready for the load, once per load id; safe to repeat. */
-  prepare(table: TableVersion, load: string, preparation: TablePreparation): Promise<void>;
+  /**
+   * Makes the target table ready for the load, once per load id; safe to repeat. Returns the chunks that are in already.
+   * @throws MillraceError LOAD_RESTART_NOT_EMPTY where a table that held rows of its own would have to be started again.
+   */
+  prepare(table: TableVersion, load: string, preparation: LoadPreparation): Promise<readonly number[]>;
   /** Applies one chunk in one transaction with its marker; false where the chunk was in already. Safe to repeat. */
   load(chunk: LoadChunk, signal: AbortSignal): Promise<boolean>;
   /** Keys, indexes, ANALYZE after the last of `chunks` chunks; marks the table completed. Safe to repeat. */

@@ -80,6 +80,11 @@ export interface TableSchema {
   readonly types: readonly TypeDefinition[];
   /** Extensions that the columns' types come from. */
   readonly extensions: readonly string[];
+  /**
+   * The source connector's note to itself on how the rows are stored, opaque to everybody else: after a restart it tells rows that
+   * were rewritten meanwhile, which no log shows.
+   */
+  readonly storage?: string;
 }
 
 /**

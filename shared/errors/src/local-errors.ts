@@ -28,9 +28,15 @@ export const localErrors = {
   },
   LOCAL_DATA_VERSION: {
     class: 'operator',
-    message: 'The data in {dir} was made by PostgreSQL {dataVersion}, and this machine has only {found}.',
-    cause: 'PostgreSQL cannot open the files of another major version.',
-    remedy: 'Install PostgreSQL {dataVersion}, or remove the folder {dir} to start with an empty database.',
+    message: 'The data in {dir} was made by PostgreSQL {madeBy} and cannot be opened by PostgreSQL {wanted}.',
+    cause: 'PostgreSQL does not read the files of another major version.',
+    remedy: 'Use another folder, or remove {dir} to start with an empty database.',
+  },
+  LOCAL_POSTGRES_VERSION: {
+    class: 'operator',
+    message: 'PostgreSQL {major} is neither installed nor to be had from npm.',
+    cause: 'The versions that could be started here are {found}.',
+    remedy: 'Install PostgreSQL {major} so that its `postgres` and `initdb` are in PATH, or use one of those.',
   },
   LOCAL_WAIT_EXPIRED: {
     class: 'operator',

@@ -164,6 +164,12 @@ export const sourceErrors = {
     cause: 'A publication that the settings name is used as it is; Millrace does not change it.',
     remedy: 'ALTER PUBLICATION so that it publishes them, or leave publicationName out: Millrace makes its own.',
   },
+  SOURCE_SCHEMA_UNSETTLED: {
+    class: 'retry',
+    message: 'Table {table} changed in the source while its change was being read.',
+    cause: 'The change is in the log but was not visible in the catalogue yet. Nothing of it was written.',
+    remedy: 'Nothing: the stream is read again from the last change that the journal holds.',
+  },
   TABLE_WITHOUT_IDENTITY: {
     class: 'operator',
     message: 'Table {table} has neither a primary key nor REPLICA IDENTITY FULL.',
@@ -193,5 +199,90 @@ export const sourceErrors = {
     message: 'A filter names the column {column}, which {table} does not have.',
     cause: 'Column names match case-sensitively.',
     remedy: 'Correct the column name in the table mappings.',
+  },
+  // Assessment of the source.
+  SOURCE_VERSION: {
+    class: 'operator',
+    message: 'The source is PostgreSQL {version}; Millrace is made for 13 to 18.',
+    cause: 'Older servers lack what the load and the stream need; newer ones were not tried.',
+    remedy: 'Upgrade the source, or Millrace where the source is newer.',
+  },
+  SOURCE_ENCODING: {
+    class: 'operator',
+    message: 'The database {database} has the encoding SQL_ASCII.',
+    cause: 'Its texts may be in any encoding, and nobody says which: they cannot be carried as UTF-8 without guessing.',
+    remedy: 'Dump it and restore it into a database with its true encoding.',
+  },
+  SOURCE_LARGE_OBJECTS: {
+    class: 'operator',
+    message: 'The database {database} holds large objects, which are not carried.',
+    cause: 'PostgreSQL does not put large objects (pg_largeobject) into the logical stream; oid columns arrive as numbers.',
+    remedy: 'Move them with pg_dump --large-objects, or into bytea columns.',
+  },
+  SOURCE_WAL_LEVEL_RDS: {
+    class: 'operator',
+    message: 'The source does not write a log that changes can be read from: wal_level is {walLevel}, it must be logical.',
+    cause: 'On RDS and Aurora the parameter rds.logical_replication decides it.',
+    remedy: 'Set rds.logical_replication = 1 in the parameter group of the instance or cluster and reboot the writer.',
+  },
+  SOURCE_SENDERS_EXHAUSTED: {
+    class: 'operator',
+    message: 'The source has no WAL sender left: {used} of max_wal_senders = {limit} are in use.',
+    cause: 'Each replication connection takes one: standbys, backups, other tasks.',
+    remedy: 'End replication connections that nobody needs (SELECT * FROM pg_stat_replication), or raise max_wal_senders and restart.',
+  },
+  SOURCE_WAL_UNLIMITED: {
+    class: 'operator',
+    message: 'max_slot_wal_keep_size is not set: while a task is stopped, the source keeps all its log since.',
+    cause: 'A replication slot holds the log until it is read; without a limit it can fill the disk.',
+    remedy: 'Watch the disk while a task is stopped, `millrace remove` tasks for good, or set max_slot_wal_keep_size.',
+  },
+  SOURCE_WAL_LIMITED: {
+    class: 'operator',
+    message: 'The source gives up a slot that is more than {megabytes} MB of log behind (max_slot_wal_keep_size).',
+    cause: 'The limit protects its disk; a task that is stopped for longer than that has to load again.',
+    remedy: 'Set it above what the source writes during the longest stop that you expect.',
+  },
+  SOURCE_SLOT_TIMEOUT: {
+    class: 'operator',
+    message: 'The source gives up a slot that nobody has read for {seconds} s (idle_replication_slot_timeout).',
+    cause: 'A task that is stopped for longer than that has to load again.',
+    remedy: 'Set idle_replication_slot_timeout above the longest stop that you expect, or 0.',
+  },
+  SOURCE_RIGHT_MISSING: {
+    class: 'operator',
+    message: 'The role {role} lacks {right} in the source.',
+    cause: 'Without it the load or the stream would fail.',
+    remedy: '{grant}; deploy/grants/postgres-source.sql grants everything Millrace needs.',
+  },
+  SOURCE_READ_ONLY: {
+    class: 'operator',
+    message: 'Sessions of the role {role} are read-only in the source (default_transaction_read_only).',
+    cause: 'Millrace writes one thing there: its publication.',
+    remedy: 'ALTER ROLE {role} SET default_transaction_read_only = off, or name a publication that is there already.',
+  },
+  SOURCE_ROW_SECURITY: {
+    class: 'operator',
+    message: 'Row-level security policies of {table} apply to the role {role}.',
+    cause: 'They would hide rows from the load, while the stream carries all of them.',
+    remedy: 'ALTER ROLE {role} BYPASSRLS, or connect as the owner of the table.',
+  },
+  SOURCE_PARTITION_UNCARRIED: {
+    class: 'operator',
+    message: 'The {kind} partition {relation} of {table} cannot be carried.',
+    cause: 'Changes of unlogged and foreign tables are not in the log.',
+    remedy: 'Make it an ordinary table (ALTER TABLE … SET LOGGED), detach it, or take {table} out of the selection.',
+  },
+  SOURCE_GENERATED_IDENTITY: {
+    class: 'operator',
+    message: 'The generated column {column} belongs to the replica identity of {table}.',
+    cause: 'PostgreSQL leaves generated columns out of the stream, so an old row could not be told from others.',
+    remedy: 'ALTER TABLE {table} REPLICA IDENTITY FULL, or an index of ordinary columns: REPLICA IDENTITY USING INDEX ….',
+  },
+  SOURCE_FILTER_REFUSED: {
+    class: 'operator',
+    message: 'The source does not take the filter on {table}: {reason}.',
+    cause: 'A column is missing, or a value is none of its type.',
+    remedy: 'Correct the filter in the table mappings.',
   },
 } as const satisfies Record<string, ErrorDefinition>;

@@ -1,4 +1,5 @@
 import { codecErrors } from './codec-errors.js';
+import { endpointErrors } from './endpoint-errors.js';
 import { journalErrors } from './journal-errors.js';
 import { localErrors } from './local-errors.js';
 import { mappingErrors } from './mapping-errors.js';
@@ -10,6 +11,7 @@ import { taskErrors } from './task-errors.js';
 export const ERROR_TABLE = {
   ...taskErrors,
   ...mappingErrors,
+  ...endpointErrors,
   ...sourceErrors,
   ...codecErrors,
   ...journalErrors,

@@ -91,4 +91,22 @@ export const taskErrors = {
     cause: 'It hangs, or the machine is overloaded.',
     remedy: 'Nothing: it is ended and started again.',
   },
+  WORKER_DIES: {
+    class: 'operator',
+    message: 'The {role} dies again and again ({cause}).',
+    cause: 'Its process ends without a word each time it is started: too little memory, or a crash of the runtime.',
+    remedy: 'Look at the log before each end, and at the kernel log for the out-of-memory killer.',
+  },
+  CONFIG_SELECTION_TWICE: {
+    class: 'operator',
+    message: '--table-mappings and --include or --exclude were both given.',
+    cause: 'Each of them says which tables to take.',
+    remedy: 'Keep the selection in the table mappings, or leave the file out.',
+  },
+  CONFIG_SASL_INCOMPLETE: {
+    class: 'operator',
+    message: 'Kafka SASL {mechanism} needs a user name and a password.',
+    cause: 'KAFKA_SASL_MECHANISM is set without the two.',
+    remedy: 'Set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD as well.',
+  },
 } as const satisfies Record<string, ErrorDefinition>;

@@ -1,6 +1,5 @@
 import type { JournalBlock, ParsedBlock } from '@millrace/codec/block-reader.js';
 import { type JournalSchemaIds, decodeRecord } from '@millrace/codec/journal-record.js';
-import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { KafkaRecord, PartitionReader } from './kafka/partition-reader.js';
@@ -39,6 +38,10 @@ export class JournalLog implements AsyncDisposable {
     this.#options = options;
   }
 
+  get topic(): string {
+    return this.#options.topic;
+  }
+
   bounds(signal?: AbortSignal): Promise<LogBounds> {
     return this.#options.reader.bounds(signal);
   }
@@ -65,17 +68,14 @@ export class JournalLog implements AsyncDisposable {
   }
 
   async #decode(records: readonly KafkaRecord[], signal?: AbortSignal): Promise<LogRecord[]> {
-    const parsed = records.map((record) => ({ record, parsed: decodeRecord(record.value, record.offset, this.#options.ids) }));
-    await this.#fetchVersions(
-      parsed.flatMap(({ parsed: one }) => (one.kind === 'block' ? [one.block] : [])),
-      signal,
-    );
-    return parsed.map(({ record, parsed: one }): LogRecord => {
-      const { offset } = one;
+    const decoded = records.map((record) => ({ record, content: decodeRecord(record.value, record.offset, this.#options.ids) }));
+    const blocks = decoded.flatMap(({ content }) => (content.kind === 'block' ? [content] : []));
+    await this.#fetchVersions(blocks, signal);
+    return decoded.map(({ record, content }): LogRecord => {
       const byteLength = record.value.length;
-      if (one.kind === 'takeover') return { kind: 'takeover', header: { kind: 'takeover', offset, ...one.takeover }, byteLength };
-      const block = one.block.resolve((id, fingerprint) => this.#version(id, fingerprint, offset));
-      return { kind: 'block', header: headerOf(block), block, schemasBefore: this.#schemasBefore(record), byteLength };
+      if (content.kind === 'takeover') return { kind: 'takeover', header: content, byteLength };
+      const block = content.resolve((id, fingerprint) => this.#version(id, fingerprint, content.offset));
+      return { kind: 'block', header: content, block, schemasBefore: schemasBefore(record), byteLength };
     });
   }
 
@@ -98,25 +98,10 @@ export class JournalLog implements AsyncDisposable {
     const what = `it names schema ${id} with fingerprint ${fingerprint}, the registry's has ${version?.fingerprint ?? 'none'}`;
     throw new MillraceError('JOURNAL_INCONSISTENT', { topic: this.#options.topic, offset, what });
   }
-
-  #schemasBefore(record: KafkaRecord): bigint {
-    const text = record.header(SCHEMAS_HEADER);
-    if (text !== undefined && /^(-1|\d{1,19})$/.test(text)) return BigInt(text);
-    throw new MillraceError('RECORD_FOREIGN', { where: `journal offset ${record.offset}`, what: `it has no header ${SCHEMAS_HEADER}` });
-  }
 }
 
-function headerOf(block: JournalBlock): BlockRecordHeader {
-  const { offset, journal, epoch, seq, prev, after, slice } = block;
-  return { kind: 'block', offset, journal, epoch, seq, prev, after, slice, upTo: lastPosition(block) };
-}
-
-/** Of the last Commit or Progress in the block. Walking it also checks every event's bounds before anybody applies one. */
-function lastPosition(block: JournalBlock): Position | null {
-  let last: Position | null = null;
-  const cursor = block.events();
-  for (let kind = cursor.next(); kind !== undefined; kind = cursor.next()) {
-    if (kind === 'commit' || kind === 'progress') last = cursor.position;
-  }
-  return last;
+function schemasBefore(record: KafkaRecord): bigint {
+  const text = record.header(SCHEMAS_HEADER);
+  if (text !== undefined && /^(-1|\d{1,18})$/.test(text)) return BigInt(text);
+  throw new MillraceError('RECORD_FOREIGN', { where: `journal offset ${record.offset}`, what: `it has no header ${SCHEMAS_HEADER}` });
 }

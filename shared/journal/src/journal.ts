@@ -16,6 +16,8 @@ import { trimPoint } from './rules/tail-rules.js';
 import { DEFAULT_MAX_MESSAGE_BYTES } from './rules/topic-settings.js';
 
 export const JOURNAL_PARTITION = 0;
+/** Blocks in one request, before compression: the broker's cost is per request. */
+const SEND_BYTES = 2 * 1024 * 1024;
 /** Records below the slowest reader that are looked at, in growing pieces, for a place where a restart could begin. */
 const TRIM_LOOK_BACK = 256n;
 
@@ -50,7 +52,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     };
     const plan = { partitions: 1, maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES };
     await new Topics(client).ensure(topic, plan, { create, anyPartitions: false }, signal);
-    return new Journal({ client, registry, topic, ids, metrics: options.metrics ?? NO_METRICS });
+    const sendBytes = Math.min(SEND_BYTES, plan.maxMessageBytes);
+    return new Journal({ client, registry, topic, ids, sendBytes, metrics: options.metrics ?? NO_METRICS });
   } catch (error) {
     await client[Symbol.asyncDispose]();
     throw error;
@@ -62,6 +65,7 @@ interface JournalParts {
   readonly registry: Registry;
   readonly topic: string;
   readonly ids: JournalSchemaIds;
+  readonly sendBytes: number;
   readonly metrics: JournalMetrics;
 }
 
@@ -69,6 +73,8 @@ interface JournalParts {
 export class Journal implements AsyncDisposable {
   readonly topic: string;
   readonly ids: JournalSchemaIds;
+  /** Most bytes of blocks in one request, before compression. */
+  readonly sendBytes: number;
   readonly #parts: JournalParts;
 
   /** Use openJournal. */
@@ -76,6 +82,7 @@ export class Journal implements AsyncDisposable {
     this.#parts = parts;
     this.topic = parts.topic;
     this.ids = parts.ids;
+    this.sendBytes = parts.sendBytes;
   }
 
   /** Registers a table version; resolves only when the registry has it. The same object for the same version each time. */

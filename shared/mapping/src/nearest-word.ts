@@ -1,7 +1,7 @@
-/** `did you mean "include"?` for a word that is close to one of the right ones; the right ones themselves otherwise. */
+/** `did you mean "include"` for a word that is close to one of the right ones; the right ones themselves otherwise. */
 export function suggest(word: string, right: readonly string[]): string {
   const nearest = nearestWord(word, right);
-  if (nearest !== undefined) return `did you mean "${nearest}"?`;
+  if (nearest !== undefined) return `did you mean "${nearest}"`;
   return `it takes ${right.map((one) => `"${one}"`).join(', ')}`;
 }
 

@@ -8,8 +8,10 @@ import type { SinkWriter } from '@millrace/contract/sink.js';
 import type { TaskTopics } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { KafkaSettings } from '@millrace/journal/kafka/kafka-settings.js';
-import { parseTableMappings, type TableMapping } from '@millrace/mapping/parse.js';
-import { mappingFromPatterns } from '@millrace/mapping/selection/patterns.js';
+import type { RegistrySettings } from '@millrace/journal/registry/registry-settings.js';
+import { parseTableMappings } from '@millrace/mapping/parse.js';
+import type { TableMapping } from '@millrace/mapping/rule.js';
+import { mappingFromPatterns } from '@millrace/mapping/command-line-patterns.js';
 import { createSelector } from '@millrace/mapping/selection/selector.js';
 
 /** A task read and checked, before any server was asked: the same for every command and for the workers. */
@@ -20,6 +22,7 @@ export interface Task {
   readonly settings: TaskSettings;
   readonly topics: TaskTopics;
   readonly kafka: KafkaSettings;
+  readonly registry: RegistrySettings;
   /** Of what a task may not change from one run to the next. */
   readonly definition: string;
   openSource(): Promise<CaptureSource>;
@@ -40,6 +43,7 @@ export async function openTask(config: TaskConfig): Promise<Task> {
     settings,
     topics: topicsOf(config.name),
     kafka: kafkaSettings(config),
+    registry: { url: config.registry, login: null },
     definition: definitionOf(config, mappingText),
     openSource: () => openSource({ url: config.source, task: config.name, publication: config.publication ?? null }),
     openSink: () => openSink({ url: config.target, task: config.name, policy: settings.policy }),
@@ -54,7 +58,7 @@ export function kafkaSettings(config: Pick<TaskConfig, 'kafka' | 'kafkaTls' | 'k
   const { kafkaSasl: mechanism, kafkaUsername: username, kafkaPassword: password } = config;
   if (mechanism !== undefined && (username === undefined || password === undefined)) throw new MillraceError('CONFIG_SASL_INCOMPLETE', { mechanism });
   const sasl = mechanism === undefined || username === undefined || password === undefined ? null : { mechanism, username, password };
-  return { brokers: config.kafka.split(','), tls: config.kafkaTls, sasl };
+  return { brokers: config.kafka.split(','), tls: config.kafkaTls ? { ca: null, client: null } : null, sasl };
 }
 
 /** What decides which rows the target holds. Addresses, secrets and how a run ends are free to change. */

@@ -20,7 +20,7 @@ export async function runCaptureWorker({ task, log, send, signal }: WorkerOption
   let lastProgressMs = 0;
   const incarnation = async (): Promise<void> => {
     await using source = await task.openSource();
-    await using journal = await openJournal({ kafka: task.kafka, registry: task.config.registry, topic: task.topics.journal, create: true });
+    await using journal = await openJournal({ kafka: task.kafka, registry: task.registry, topic: task.topics.journal, create: true });
     await using loadTopic = await LoadTopicWriter.open(journal, task.topics.load);
     await runCapture(
       {

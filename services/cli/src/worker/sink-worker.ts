@@ -11,7 +11,7 @@ export async function runSinkWorker({ task, log, send, signal }: WorkerOptions):
   let lastProgressMs = 0;
   const incarnation = async (): Promise<void> => {
     await using sink = await task.openSink();
-    await using journal = await openJournal({ kafka: task.kafka, registry: task.config.registry, topic: task.topics.journal, create: true });
+    await using journal = await openJournal({ kafka: task.kafka, registry: task.registry, topic: task.topics.journal, create: true });
     await using loadTopic = await LoadTopicReader.open(journal, task.topics.load);
     await using deadLetters = await DeadLetterWriter.open(journal, task.topics.deadLetters);
     await runSink(

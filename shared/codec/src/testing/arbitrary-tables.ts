@@ -6,9 +6,57 @@ import { type WireType, wireTypeOf } from '../wire-type.js';
 
 /** Identifiers that break naive quoting, splitting or name mangling. */
 export const HOSTILE_IDENTIFIERS = [
-  'a.b', '"', '""', "'", '`', ' ', '  x ', '\t', '\n', '\\', '$1', '%', '1', '1st', '-', '--', '/*', ';', 'é', 'ß', 'İ', '名前', '😀', '\u0000',
-  '\u2028', '\ufeff', '\u200b', 'a_u0062_c', '_u002e_', '_u', '_u_', '__u0041_', 'u0041_', '_U0041_', '_', '__', 'null', 'int', 'string', 'record', 'millrace.Unchanged',
-  'constructor', '__proto__', 'toString', 'hasOwnProperty', 'select', 'table', 'A', 'a', '\ud800', 'x'.repeat(63),
+  'a.b',
+  '"',
+  '""',
+  "'",
+  '`',
+  ' ',
+  '  x ',
+  '\t',
+  '\n',
+  '\\',
+  '$1',
+  '%',
+  '1',
+  '1st',
+  '-',
+  '--',
+  '/*',
+  ';',
+  'é',
+  'ß',
+  'İ',
+  '名前',
+  '😀',
+  '\u0000',
+  '\u2028',
+  '\ufeff',
+  '\u200b',
+  'a_u0062_c',
+  '_u002e_',
+  '_u',
+  '_u_',
+  '__u0041_',
+  'u0041_',
+  '_U0041_',
+  '_',
+  '__',
+  'null',
+  'int',
+  'string',
+  'record',
+  'millrace.Unchanged',
+  'constructor',
+  '__proto__',
+  'toString',
+  'hasOwnProperty',
+  'select',
+  'table',
+  'A',
+  'a',
+  '\ud800',
+  'x'.repeat(63),
 ];
 
 export const identifier = fc.oneof(
@@ -110,8 +158,15 @@ export function plainTable(name: string, columns: Readonly<Record<string, Logica
 
 const I64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
 const I32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
-const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), fc.nat(10_000).map((length) => 'ä'.repeat(length)));
-const bytes = fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.nat(10_000).map((length) => new Uint8Array(length).fill(255)));
+const longValue = fc.nat(10_000);
+const text = fc.oneof(
+  { weight: 9, arbitrary: fc.string({ unit: 'binary', maxLength: 20 }) },
+  { weight: 1, arbitrary: longValue.map((length) => 'ä'.repeat(length)) },
+);
+const bytes = fc.oneof(
+  { weight: 9, arbitrary: fc.uint8Array({ maxLength: 20 }) },
+  { weight: 1, arbitrary: longValue.map((length) => new Uint8Array(length).fill(255)) },
+);
 
 const values: { readonly [wire in WireType]: fc.Arbitrary<Value> } = {
   boolean: fc.boolean(),
@@ -125,7 +180,11 @@ const values: { readonly [wire in WireType]: fc.Arbitrary<Value> } = {
 
 export function rowOf(schema: TableSchema): fc.Arbitrary<Row> {
   const columns = schema.columns.map(({ type }) =>
-    fc.oneof({ weight: 8, arbitrary: values[wireTypeOf(type)] }, { weight: 1, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constant(UNCHANGED) }),
+    fc.oneof(
+      { weight: 8, arbitrary: values[wireTypeOf(type)] },
+      { weight: 1, arbitrary: fc.constant(null) },
+      { weight: 1, arbitrary: fc.constant(UNCHANGED) },
+    ),
   );
   return fc.tuple(...columns);
 }

@@ -2,6 +2,7 @@ import type { EventBlock, SchemaChange } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { Row } from '@millrace/contract/row.js';
 import type { TableVersion } from '@millrace/contract/table.js';
+import { assertNever } from '@millrace/errors/millrace-error.js';
 import fc from 'fast-check';
 import type { BlockBuilder } from '../block-builder.js';
 import { decodeRow, encodeRow, writeRow } from '../row-reader.js';
@@ -13,7 +14,12 @@ export type ScriptEvent =
   | { readonly kind: 'insert'; readonly table: number; readonly after: Row }
   | { readonly kind: 'update'; readonly table: number; readonly before: Row | null; readonly after: Row }
   | { readonly kind: 'delete'; readonly table: number; readonly before: Row }
-  | { readonly kind: 'truncate'; readonly tables: readonly number[]; readonly cascade: boolean; readonly restartIdentity: boolean }
+  | {
+      readonly kind: 'truncate';
+      readonly tables: readonly number[];
+      readonly cascade: boolean;
+      readonly restartIdentity: boolean;
+    }
   | { readonly kind: 'schema'; readonly table: number; readonly change: SchemaChange }
   | { readonly kind: 'commit'; readonly key: string; readonly events: number; readonly committedAt: bigint }
   | { readonly kind: 'progress'; readonly key: string };
@@ -62,12 +68,18 @@ function truncateEvent(tables: readonly TableVersion[]): fc.Arbitrary<ScriptEven
 }
 
 function transaction(tables: readonly TableVersion[]): fc.Arbitrary<readonly ScriptEvent[]> {
-  const inner = fc.oneof({ weight: 8, arbitrary: rowEvent(tables) }, { weight: 1, arbitrary: truncateEvent(tables) }, { weight: 1, arbitrary: schemaEvent(tables) });
-  return fc.record({ xid: text, events: fc.array(inner, { maxLength: 8 }), key, committedAt: micros }).map(({ xid, events, key: at, committedAt }) => [
-    { kind: 'begin', xid },
-    ...events,
-    { kind: 'commit', key: at, events: events.filter((event) => event.kind !== 'schema').length, committedAt },
-  ]);
+  const inner = fc.oneof(
+    { weight: 8, arbitrary: rowEvent(tables) },
+    { weight: 1, arbitrary: truncateEvent(tables) },
+    { weight: 1, arbitrary: schemaEvent(tables) },
+  );
+  return fc
+    .record({ xid: text, events: fc.array(inner, { maxLength: 8 }), key, committedAt: micros })
+    .map(({ xid, events, key: at, committedAt }) => [
+      { kind: 'begin', xid },
+      ...events,
+      { kind: 'commit', key: at, events: events.filter((event) => event.kind !== 'schema').length, committedAt },
+    ]);
 }
 
 /** Whole transactions with Schema and Progress events between them; never empty. */
@@ -93,24 +105,35 @@ function at(tables: readonly TableVersion[], index: number): TableVersion {
 function writeEvent(builder: BlockBuilder, tables: readonly TableVersion[], event: ScriptEvent): void {
   switch (event.kind) {
     case 'begin':
-      return builder.begin(event.xid);
+      builder.begin(event.xid);
+      break;
     case 'insert':
-      return writeRow(at(tables, event.table), event.after, builder.insert(at(tables, event.table)));
+      writeRow(at(tables, event.table), event.after, builder.insert(at(tables, event.table)));
+      break;
     case 'update': {
       const image = builder.update(at(tables, event.table), event.before !== null);
       if (event.before !== null) writeRow(at(tables, event.table), event.before, image);
-      return writeRow(at(tables, event.table), event.after, image);
+      writeRow(at(tables, event.table), event.after, image);
+      break;
     }
     case 'delete':
-      return writeRow(at(tables, event.table), event.before, builder.delete(at(tables, event.table)));
+      writeRow(at(tables, event.table), event.before, builder.delete(at(tables, event.table)));
+      break;
     case 'truncate':
-      return builder.truncate(event.tables.map((table) => at(tables, table)), event);
+      builder.truncate(
+        event.tables.map((table) => at(tables, table)),
+        event,
+      );
+      break;
     case 'schema':
-      return builder.schema(at(tables, event.table), event.change);
+      builder.schema(at(tables, event.table), event.change);
+      break;
     case 'commit':
-      return builder.commit(positionAt(event.key), event.events, event.committedAt);
+      builder.commit(positionAt(event.key), event.events, event.committedAt);
+      break;
     case 'progress':
-      return builder.progress(positionAt(event.key));
+      builder.progress(positionAt(event.key));
+      break;
   }
 }
 
@@ -129,7 +152,8 @@ export function readEvents(block: EventBlock, tables: readonly TableVersion[]): 
         break;
       }
       case 'update': {
-        const before = events.beforeStart < 0 ? null : decodeRow(events.table, events.bytes, events.beforeStart, events.beforeEnd);
+        const before =
+          events.beforeStart < 0 ? null : decodeRow(events.table, events.bytes, events.beforeStart, events.beforeEnd);
         const after = decodeRow(events.table, events.bytes, events.afterStart, events.afterEnd);
         found.push({ kind, table: tables.indexOf(events.table), before, after });
         break;
@@ -159,7 +183,11 @@ export function readEvents(block: EventBlock, tables: readonly TableVersion[]): 
 }
 
 /** The events as avsc writes them; `index` gives a script table's place in the block's list. */
-export function avroEventsOf(events: readonly ScriptEvent[], tables: readonly TableVersion[], index: (table: number) => number): unknown[] {
+export function avroEventsOf(
+  events: readonly ScriptEvent[],
+  tables: readonly TableVersion[],
+  index: (table: number) => number,
+): unknown[] {
   const image = (table: number, row: Row): Buffer => Buffer.from(encodeRow(at(tables, table), row));
   return events.map((event) => {
     switch (event.kind) {
@@ -178,9 +206,13 @@ export function avroEventsOf(events: readonly ScriptEvent[], tables: readonly Ta
       case 'schema':
         return { 'millrace.Schema': { table: index(event.table), change: avroChangeOf(event.change) } };
       case 'commit':
-        return { 'millrace.Commit': { key: Buffer.from(event.key, 'hex'), events: event.events, committedAt: event.committedAt } };
+        return {
+          'millrace.Commit': { key: Buffer.from(event.key, 'hex'), events: event.events, committedAt: event.committedAt },
+        };
       case 'progress':
         return { 'millrace.Progress': { key: Buffer.from(event.key, 'hex') } };
+      default:
+        return assertNever(event);
     }
   });
 }

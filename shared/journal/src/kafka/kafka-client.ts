@@ -1,15 +1,16 @@
-import { connect as connectTcp, isIP } from 'node:net';
+import { type Socket, connect as connectTcp, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import kafkajs, { type Admin, type ISocketFactory, type Kafka, type KafkaConfig } from 'kafkajs';
+import kafkajs, { type Admin, type ISocketFactoryArgs, type KafkaConfig, type Producer, type ProducerConfig } from 'kafkajs';
 import Cluster from 'kafkajs/src/cluster/index.js';
 import { type KafkaAttempt, isTransient, kafkaError, reasonOf } from './kafka-error.js';
 import type { KafkaSettings } from './kafka-settings.js';
 import { installLz4 } from './lz4-codec.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** A broker that does not answer for so long is given up: the network in between is stalled. */
+const REQUEST_TIMEOUT_MS = 15_000;
 /** A topic made or moved is seen at once by those who use it: they ask again on the errors that say so. */
 const METADATA_MAX_AGE_MS = 300_000;
 const KEEP_ALIVE_MS = 15_000;
@@ -18,14 +19,20 @@ export const DEFAULT_PATIENCE_MS = 30_000;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2_000;
 
+/** Something with connections of its own. */
+export interface Connected<T> {
+  readonly via: T;
+  /** Ends the connections at once; requests that are open fail. */
+  readonly close: () => Promise<void>;
+}
+
 /** One process's way to a Kafka cluster: settings checked once, an admin connection shared, and the same retries for everything. */
 export class KafkaClient implements AsyncDisposable {
-  readonly kafka: Kafka;
   readonly brokers: string;
   readonly patienceMs: number;
   readonly #settings: KafkaSettings;
   readonly #config: KafkaConfig;
-  #admin: Promise<Admin> | undefined;
+  #admin: Promise<Connected<Admin>> | undefined;
 
   constructor(settings: KafkaSettings, patienceMs = DEFAULT_PATIENCE_MS) {
     installLz4();
@@ -33,24 +40,29 @@ export class KafkaClient implements AsyncDisposable {
     this.brokers = settings.brokers.join(',');
     this.patienceMs = patienceMs;
     this.#config = configOf(settings);
-    this.kafka = new kafkajs.Kafka(this.#config);
   }
 
-  /** Connections of one's own, for a reader: a broker answers the requests of a connection one after the other. */
-  cluster(): Cluster {
-    return new Cluster({
-      ...this.#config,
-      logger: this.kafka.logger(),
-      socketFactory,
+  /** For a reader, which keeps a connection busy: a broker answers the requests of one connection one after the other. */
+  cluster(): Connected<Cluster> {
+    const { config, destroy } = trackingSockets(this.#config);
+    const cluster = new Cluster({
+      ...config,
+      logger: new kafkajs.Kafka(config).logger(),
       metadataMaxAge: METADATA_MAX_AGE_MS,
       allowAutoTopicCreation: false,
       isolationLevel: 0,
     });
+    return closable(cluster, destroy);
+  }
+
+  producer(options: ProducerConfig): Connected<Producer> {
+    const { config, destroy } = trackingSockets(this.#config);
+    return closable(new kafkajs.Kafka(config).producer(options), destroy);
   }
 
   /** Runs an administrative request, again while the cluster is between two states. */
   async admin<T>(attempt: Omit<KafkaAttempt, 'brokers'>, request: (admin: Admin) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    return this.retry(attempt, async () => request(await this.#connectedAdmin()), signal);
+    return this.retry(attempt, () => this.#asAdmin(request), signal);
   }
 
   /**
@@ -73,6 +85,20 @@ export class KafkaClient implements AsyncDisposable {
     }
   }
 
+  /** What fails takes the connection with it: another broker may answer, and a stalled one never does. */
+  async #asAdmin<T>(request: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = await this.#connectedAdmin();
+    try {
+      return await request(admin.via);
+    } catch (error) {
+      if (isTransient(error)) {
+        this.#admin = undefined;
+        await admin.close();
+      }
+      throw error;
+    }
+  }
+
   error(error: unknown, attempt: Omit<KafkaAttempt, 'brokers'>): MillraceError {
     return kafkaError(error, { ...attempt, brokers: this.brokers }, this.#settings.sasl);
   }
@@ -85,19 +111,20 @@ export class KafkaClient implements AsyncDisposable {
     return new MillraceError('KAFKA_UNAVAILABLE', { ...attempt, seconds, reason }, { cause: error });
   }
 
-  #connectedAdmin(): Promise<Admin> {
+  #connectedAdmin(): Promise<Connected<Admin>> {
     this.#admin ??= this.#connectAdmin();
     return this.#admin;
   }
 
-  async #connectAdmin(): Promise<Admin> {
-    const admin = this.kafka.admin();
+  async #connectAdmin(): Promise<Connected<Admin>> {
+    const { config, destroy } = trackingSockets(this.#config);
+    const admin = closable(new kafkajs.Kafka(config).admin(), destroy);
     try {
-      await admin.connect();
+      await admin.via.connect();
       return admin;
     } catch (error) {
       this.#admin = undefined;
-      await admin.disconnect();
+      await admin.close();
       throw error;
     }
   }
@@ -105,8 +132,36 @@ export class KafkaClient implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const admin = this.#admin;
     this.#admin = undefined;
-    if (admin !== undefined) await (await admin).disconnect();
+    if (admin !== undefined) await (await admin).close();
   }
+}
+
+/** A configuration whose connections can be ended: kafkajs itself waits for the answers to what is open. */
+function trackingSockets(base: KafkaConfig): { readonly config: KafkaConfig & Required<Pick<KafkaConfig, 'socketFactory'>>; readonly destroy: () => void } {
+  const sockets = new Set<Socket>();
+  const socketFactory = (request: ISocketFactoryArgs): Socket => {
+    const socket = openSocket(request);
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    return socket;
+  };
+  return {
+    config: { ...base, socketFactory },
+    destroy: () => {
+      // With an error, because kafkajs fails its open requests on that alone.
+      for (const socket of sockets) socket.destroy(new Error('closed here'));
+    },
+  };
+}
+
+function closable<T extends { disconnect(): Promise<void> }>(via: T, destroy: () => void): Connected<T> {
+  return {
+    via,
+    close: async () => {
+      destroy();
+      await via.disconnect();
+    },
+  };
 }
 
 /** Grows from 50 ms to 2 s, between half and all of it. */
@@ -123,7 +178,6 @@ function configOf({ brokers, tls, sasl }: KafkaSettings): KafkaConfig {
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Retries are this package's own, so that each has one bound; kafkajs's own begin at 300 ms and multiply.
     retry: { retries: 0 },
-    socketFactory,
     logLevel: kafkajs.logLevel.NOTHING,
     ...(tls === null ? {} : { ssl: { ...(tls.ca === null ? {} : { ca: tls.ca }), ...(tls.client === null ? {} : { cert: tls.client.certificate, key: tls.client.key }) } }),
     ...(sasl === null ? {} : { sasl: saslOf(sasl) }),
@@ -143,7 +197,7 @@ function saslOf({ mechanism, username, password }: NonNullable<KafkaSettings['sa
 }
 
 /** kafkajs's own leaves Nagle's algorithm on, which holds small requests back until the last one is acknowledged. */
-const socketFactory: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+const openSocket = ({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket => {
   const name = isIP(host) === 0 ? { servername: host } : {};
   // kafkajs passes undefined for a plain listener, whatever its type says.
   const plain: unknown = ssl;

@@ -3,7 +3,7 @@ import type Cluster from 'kafkajs/src/cluster/index.js';
 import type { FetchedMessage } from 'kafkajs/src/cluster/index.js';
 import type { JournalMetrics } from '../journal-metrics.js';
 import { type LogBounds, checkBounds } from '../rules/reader-rules.js';
-import type { KafkaClient } from './kafka-client.js';
+import type { Connected, KafkaClient } from './kafka-client.js';
 import { protocolErrorType } from './kafka-error.js';
 
 /** Size of one fetch before decompression; a single larger record comes whole (KIP-74). */
@@ -31,7 +31,7 @@ export interface PartitionReaderOptions {
  */
 export class PartitionReader implements AsyncDisposable {
   readonly #options: PartitionReaderOptions;
-  #cluster: Cluster | undefined;
+  #connections: Connected<Cluster> | undefined;
 
   constructor(options: PartitionReaderOptions) {
     this.#options = options;
@@ -78,9 +78,9 @@ export class PartitionReader implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const cluster = this.#cluster;
-    this.#cluster = undefined;
-    await cluster?.disconnect();
+    const connections = this.#connections;
+    this.#connections = undefined;
+    await connections?.close();
   }
 
   /** Never rejects, so that a fetch whose records nobody comes for is not an unhandled rejection. */
@@ -162,27 +162,27 @@ export class PartitionReader implements AsyncDisposable {
 
   /** Runs a request; what breaks it takes the connections and what they know of the cluster with it, so the next try starts afresh. */
   async #connected<T>(request: (cluster: Cluster) => Promise<T>): Promise<T> {
-    const cluster = await this.#connect();
+    const connections = await this.#connect();
     try {
-      return await request(cluster);
+      return await request(connections.via);
     } catch (error) {
-      if (this.#cluster === cluster) await this[Symbol.asyncDispose]();
+      if (this.#connections === connections) await this[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  async #connect(): Promise<Cluster> {
-    if (this.#cluster !== undefined) return this.#cluster;
-    const cluster = this.#options.client.cluster();
+  async #connect(): Promise<Connected<Cluster>> {
+    if (this.#connections !== undefined) return this.#connections;
+    const connections = this.#options.client.cluster();
     try {
-      await cluster.connect();
-      await cluster.addTargetTopic(this.#options.topic);
+      await connections.via.connect();
+      await connections.via.addTargetTopic(this.#options.topic);
     } catch (error) {
-      await cluster.disconnect();
+      await connections.close();
       throw error;
     }
-    this.#cluster = cluster;
-    return cluster;
+    this.#connections = connections;
+    return connections;
   }
 
   #checkInside(offset: bigint, bounds: LogBounds): void {

@@ -1,11 +1,13 @@
 import { MillraceError, invariant } from '@millrace/errors/millrace-error.js';
 import kafkajs, { type IHeaders, type Producer, type RecordMetadata } from 'kafkajs';
 import type { JournalMetrics } from '../journal-metrics.js';
-import type { KafkaClient } from './kafka-client.js';
-import { isTransient, protocolErrorType } from './kafka-error.js';
+import type { Connected, KafkaClient } from './kafka-client.js';
+import { protocolErrorType } from './kafka-error.js';
 
 /** Brokers number an idempotent producer's records per partition in 31 bits, and kafkajs wraps that wrongly. */
 const RECYCLE_AFTER_RECORDS = 2 ** 30;
+/** How long the broker may wait for its replicas; less than the client waits for the broker. */
+const WRITE_TIMEOUT_MS = 10_000;
 
 export interface OutgoingRecord {
   readonly value: Uint8Array;
@@ -26,7 +28,7 @@ export interface PartitionWriterOptions {
  */
 export class PartitionWriter implements AsyncDisposable {
   readonly #options: PartitionWriterOptions;
-  #producer: Promise<Producer> | undefined;
+  #producer: Promise<Connected<Producer>> | undefined;
   #records = 0;
   #sending = false;
 
@@ -61,14 +63,13 @@ export class PartitionWriter implements AsyncDisposable {
     if (this.#records + records.length > RECYCLE_AFTER_RECORDS) await this.#dropProducer();
     this.#records += records.length;
     try {
-      const producer = await this.#connected();
+      const { via } = await this.#connected();
       const messages = records.map(({ value, headers }) => ({ partition, key: null, value: asBuffer(value), ...(headers === undefined ? {} : { headers }) }));
-      const result = await producer.send({ topic, acks: -1, compression: kafkajs.CompressionTypes.LZ4, messages });
-      return this.#offsetIn(result);
+      return this.#offsetIn(await via.send({ topic, acks: -1, timeout: WRITE_TIMEOUT_MS, compression: kafkajs.CompressionTypes.LZ4, messages }));
     } catch (error) {
-      // kafkajs takes the failed send's numbers back, so the same producer may send them again and the broker knows a copy. Not so
-      // after an error of the protocol, when the broker and it disagree.
-      if (!isTransient(error) || protocolErrorType(error) !== undefined) await this.#dropProducer();
+      // kafkajs has tried it once more under the same numbers, which the broker would know again. From here on they may disagree, and
+      // the connection may be dead without either side knowing: a copy under new numbers is known by what is in the record.
+      await this.#dropProducer();
       if (protocolErrorType(error) === 'MESSAGE_TOO_LARGE') throw new MillraceError('RECORD_OVER_TOPIC_LIMIT', { topic, bytes: bytesOf(records) }, { cause: error });
       throw error;
     }
@@ -83,25 +84,26 @@ export class PartitionWriter implements AsyncDisposable {
     return BigInt(entry.baseOffset);
   }
 
-  #connected(): Promise<Producer> {
+  #connected(): Promise<Connected<Producer>> {
     this.#producer ??= this.#connect();
     return this.#producer;
   }
 
-  async #connect(): Promise<Producer> {
-    const producer = this.#options.client.kafka.producer({
+  async #connect(): Promise<Connected<Producer>> {
+    const producer = this.#options.client.producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
       createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-      retry: { retries: 0 },
+      // kafkajs asks for at least one.
+      retry: { retries: 1, initialRetryTime: 50 },
     });
     try {
-      await producer.connect();
+      await producer.via.connect();
       return producer;
     } catch (error) {
       this.#producer = undefined;
-      await producer.disconnect();
+      await producer.close();
       throw error;
     }
   }
@@ -110,7 +112,7 @@ export class PartitionWriter implements AsyncDisposable {
     const producer = this.#producer;
     this.#producer = undefined;
     this.#records = 0;
-    if (producer !== undefined) await (await producer).disconnect();
+    if (producer !== undefined) await (await producer).close();
   }
 }
 

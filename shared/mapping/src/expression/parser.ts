@@ -85,9 +85,9 @@ class Parser {
     }
   }
 
-  /** `[NOT] BETWEEN`, `IN`, `LIKE`, `GLOB`, and `NOT NULL`, which all stand after their operand. */
+  /** `[NOT] BETWEEN`, `IN`, `LIKE`, and `NOT NULL`, which all stand after their operand. */
   private membership(operand: Expression): Expression | undefined {
-    const negated = this.isWord('not', 0) && ['between', 'in', 'like', 'glob', 'null'].some((word) => this.isWord(word, 1));
+    const negated = this.isWord('not', 0) && ['between', 'in', 'like', 'null'].some((word) => this.isWord(word, 1));
     if (negated) this.index++;
     const test = this.positiveMembership(operand, negated);
     if (test === undefined || !negated || test.kind === 'binary') return test;
@@ -104,11 +104,9 @@ class Parser {
       this.expectSymbol('(');
       return { kind: 'in', operand, list: this.list() };
     }
-    if (this.isWord('like', 0) || this.isWord('glob', 0)) {
-      const kind = this.takeWord('like') ? 'like' : 'glob';
-      if (kind === 'glob') this.index++;
+    if (this.takeWord('like')) {
       const pattern = this.order();
-      return { kind, operand, pattern, escape: this.takeWord('escape') ? this.order() : null };
+      return { kind: 'like', operand, pattern, escape: this.takeWord('escape') ? this.order() : null };
     }
     if (negated && this.takeWord('null')) return { kind: 'binary', operator: 'is not', left: operand, right: NULL };
     return undefined;

@@ -26,7 +26,7 @@ export type Expression =
   | { readonly kind: 'binary'; readonly operator: BinaryOperator; readonly left: Expression; readonly right: Expression }
   | { readonly kind: 'between'; readonly operand: Expression; readonly low: Expression; readonly high: Expression }
   | { readonly kind: 'in'; readonly operand: Expression; readonly list: readonly Expression[] }
-  | { readonly kind: 'like' | 'glob'; readonly operand: Expression; readonly pattern: Expression; readonly escape: Expression | null }
+  | { readonly kind: 'like'; readonly operand: Expression; readonly pattern: Expression; readonly escape: Expression | null }
   | { readonly kind: 'case'; readonly subject: Expression | null; readonly branches: readonly CaseBranch[]; readonly otherwise: Expression | null }
   | { readonly kind: 'cast'; readonly operand: Expression; readonly type: CastType }
   | { readonly kind: 'call'; readonly name: string; readonly arguments: readonly Expression[]; readonly at: number };

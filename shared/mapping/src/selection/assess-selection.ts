@@ -3,7 +3,7 @@ import type { Finding } from '@millrace/contract/finding.js';
 import { findingOf, findingOfError } from '../finding.js';
 import type { SelectionRule, TableMapping } from '../rule.js';
 import { showTable } from '../table-name.js';
-import { decide, filterRule, isCarried, matches, namesExactly } from './selector.js';
+import { decide, filterRule, isCarried, matches, namesExactly } from './decide.js';
 
 const KIND_WORDS: Readonly<Record<SourceTable['kind'], string>> = {
   table: 'a table',

@@ -1,0 +1,94 @@
+import type { TableSelector } from '@millrace/contract/capture.js';
+import type { TableId } from '@millrace/contract/table.js';
+import type { Client } from 'pg';
+import type { CatalogSession } from './catalog-session.js';
+import { type CatalogState, readCatalogState, readLogEnd, type TableState } from './catalog-state.js';
+import { sqlStateOf } from './connect-error.js';
+import type { LsnKey } from './lsn.js';
+import type { PublishedTables } from './published-tables.js';
+import { readTablesByOid, type StoredTable } from './stored-tables.js';
+
+export interface ObservedTable extends StoredTable {
+  readonly state: TableState;
+}
+
+/**
+ * What the catalogue said at one exact place of the log: two readings with that place between them were the same. The catalogue rows'
+ * transaction ids are in the comparison, so a change there and back shows.
+ */
+export interface Observation {
+  readonly at: LsnKey;
+  readonly state: CatalogState;
+  /** The tables whose state differs from the one asked to be compared with. */
+  readonly changed: ReadonlyMap<number, ObservedTable>;
+  /** Count of relation messages taken when the first reading began: later ones may tell of newer states. */
+  readonly messagesBefore: number;
+}
+
+const MAX_READINGS = 10;
+
+/** Watches the catalogue beside the stream, without a lock on anybody's table and without a trigger. */
+export class CatalogObserver {
+  constructor(
+    private readonly session: CatalogSession,
+    private readonly selector: TableSelector,
+    private readonly published: PublishedTables,
+  ) {}
+
+  /**
+   * Compares the catalogue with the last state taken over. Where something changed: lets the publications follow, and observes until
+   * a place in the log is known that the state holds at. Null: nothing changed, or it changed all the time (look again later).
+   */
+  observe(applied: ReadonlyMap<number, string>, appliedTypes: string, messages: () => number): Promise<Observation | null> {
+    return this.session.run(async (client) => {
+      let messagesBefore = messages();
+      let before = await readCatalogState(client, this.selector);
+      for (let reading = 0; reading < MAX_READINGS; reading++) {
+        const oids = changedTables(before, applied, appliedTypes);
+        const removed = [...applied.keys()].some((oid) => !before.tables.has(oid));
+        if (oids.length === 0 && !removed) return null;
+        const observed = await this.#readTables(client, before, oids);
+        await this.published.align(client, [...before.tables.values()].map(({ id }) => id), identities(observed));
+        const at = await readLogEnd(client);
+        const messagesNow = messages();
+        const after = await readCatalogState(client, this.selector);
+        if (after.stamp === before.stamp && observed.size === oids.length) {
+          await nudge(client);
+          return { at, state: after, changed: observed, messagesBefore };
+        }
+        before = after;
+        messagesBefore = messagesNow;
+      }
+      return null;
+    });
+  }
+
+  async #readTables(client: Client, state: CatalogState, oids: readonly number[]): Promise<ReadonlyMap<number, ObservedTable>> {
+    const observed = new Map<number, ObservedTable>();
+    for (const table of await readTablesByOid(client, oids)) {
+      const own = state.tables.get(table.oid);
+      if (own !== undefined) observed.set(table.oid, { ...table, state: own });
+    }
+    return observed;
+  }
+}
+
+function changedTables(state: CatalogState, applied: ReadonlyMap<number, string>, appliedTypes: string): readonly number[] {
+  // A changed enum or domain may be any table's.
+  if (state.typesStamp !== appliedTypes) return [...state.tables.keys()];
+  return [...state.tables.values()].filter(({ oid, stamp }) => applied.get(oid) !== stamp).map(({ oid }) => oid);
+}
+
+function identities(observed: ReadonlyMap<number, ObservedTable>): readonly { readonly id: TableId; readonly nameable: boolean }[] {
+  return [...observed.values()].map(({ schema }) => ({ id: schema.id, nameable: schema.replicaIdentity !== 'nothing' }));
+}
+
+/** Writes a few bytes of log, so that the stream passes the observed place also where nothing else happens. */
+async function nudge(client: Client): Promise<void> {
+  try {
+    await client.query(`SELECT pg_logical_emit_message(true, 'millrace', '')`);
+  } catch (error) {
+    // A standby's log moves with its primary's.
+    if (sqlStateOf(error) !== '25006' && sqlStateOf(error) !== '55000') throw error;
+  }
+}

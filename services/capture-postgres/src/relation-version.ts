@@ -1,0 +1,105 @@
+import type { ColumnSchema, ReplicaIdentity, TableSchema } from '@millrace/contract/table.js';
+import type { DeclaredType } from './catalog-session.js';
+import { systemType } from './catalog/type-map.js';
+import type { RelationMessage } from './pgoutput.js';
+import type { StoredAttribute } from './stored-tables.js';
+
+/** A relation message with its columns' types resolved. */
+export interface ResolvedRelation {
+  readonly message: RelationMessage;
+  /** In the order of the message's columns. */
+  readonly types: readonly (DeclaredType | null)[];
+}
+
+/**
+ * The rows that follow the message can be written as this version: the same columns of the same types (a leaf may have another
+ * order), and old rows that show what the version says identifies them.
+ */
+export function fits(relation: ResolvedRelation, schema: TableSchema): boolean {
+  const flagged = new Set(relation.message.columns.filter(({ key }) => key).map(({ name }) => name));
+  if (!schema.identityColumns.every((name) => flagged.has(name))) return false;
+  const stored = schema.columns.filter((column) => column.generated === null);
+  if (stored.length !== relation.message.columns.length) return false;
+  const byName = new Map(stored.map((column) => [column.name, column]));
+  return relation.message.columns.every((column, index) => byName.get(column.name)?.native.declaration === relation.types[index]?.declaration);
+}
+
+/**
+ * The catalogue's version as the rows at this place of the stream may be written with it. The catalogue may be ahead of the stream:
+ * a column that was added, filled and only then declared NOT NULL still comes with nulls.
+ */
+export function lenientVersion(current: TableSchema, earlier: TableSchema): TableSchema {
+  const before = new Map(earlier.columns.map((column) => [column.ordinal, column]));
+  const columns = current.columns.map((column) => {
+    if (column.nullable || column.generated !== null || current.primaryKey.includes(column.name)) return column;
+    const old = before.get(column.ordinal);
+    const nullable = old === undefined ? column.missingValue === null : old.nullable;
+    return nullable ? { ...column, nullable } : column;
+  });
+  return { ...current, columns };
+}
+
+/**
+ * The version at this place where the catalogue has moved on already: made from the one before and the message alone.
+ * Null: more than one history leads there, and they differ in what old rows hold.
+ * @param stored the relation's columns as the catalogue has them now, dropped ones included; empty where the relation is gone
+ */
+export function versionFromMessage(relation: ResolvedRelation, earlier: TableSchema, stored: readonly StoredAttribute[]): TableSchema | null {
+  const { message, types } = relation;
+  const before = new Map(earlier.columns.map((column) => [column.name, column]));
+  const named = new Set(message.columns.map(({ name }) => name));
+  const gone = earlier.columns.filter((column) => column.generated === null && !named.has(column.name));
+  const newcomers = message.columns.filter(({ name }) => !before.has(name));
+  // A column gone and another come: a rename keeps the values, a drop and an add do not.
+  if (gone.length > 0 && newcomers.length > 0) return null;
+
+  const lastOrdinal = Math.max(0, ...earlier.columns.map(({ ordinal }) => ordinal));
+  const freeOrdinals = stored.filter(({ ordinal }) => ordinal > lastOrdinal).map(({ ordinal }) => ordinal);
+  const columns: ColumnSchema[] = earlier.columns.filter((column) => column.generated !== null);
+  let next = lastOrdinal;
+  for (const [index, { name, typeModifier }] of message.columns.entries()) {
+    const type = types[index] ?? null;
+    const known = before.get(name);
+    if (known !== undefined) {
+      if (known.native.declaration !== type?.declaration) return null;
+      columns.push(known);
+      continue;
+    }
+    // A type of its own would need its definition, which the catalogue may not have any more.
+    if (type?.schema !== 'pg_catalog') return null;
+    const now = stored.find((column) => column.name === name);
+    next = now?.ordinal ?? freeOrdinals.find((ordinal) => ordinal > next) ?? next + 1;
+    columns.push(addedColumn(name, next, { type, typeModifier }));
+  }
+  columns.sort((left, right) => left.ordinal - right.ordinal);
+  return { ...earlier, columns, ...identityOf(message, earlier) };
+}
+
+function addedColumn(name: string, ordinal: number, { type, typeModifier }: { readonly type: DeclaredType; readonly typeModifier: number }): ColumnSchema {
+  return {
+    name,
+    ordinal,
+    type: systemType(type.name, typeModifier),
+    native: { engine: 'postgresql', schema: type.schema, name: type.name, declaration: type.declaration },
+    nullable: true,
+    generated: null,
+    identity: 'none',
+    default: null,
+    missingValue: null,
+    collation: null,
+  };
+}
+
+const REPLICA_IDENTITIES: Readonly<Record<string, ReplicaIdentity>> = { d: 'key', i: 'index', f: 'full', n: 'nothing' };
+
+function identityOf(message: RelationMessage, earlier: TableSchema): Pick<TableSchema, 'identityColumns' | 'primaryKey' | 'primaryKeyName' | 'replicaIdentity'> {
+  const names = new Set(message.columns.map(({ name }) => name));
+  const flagged = message.columns.filter(({ key }) => key).map(({ name }) => name);
+  const keyStays = earlier.primaryKey.every((name) => names.has(name));
+  return {
+    identityColumns: flagged,
+    replicaIdentity: flagged.length === 0 ? 'nothing' : (REPLICA_IDENTITIES[message.replicaIdentity] ?? 'nothing'),
+    primaryKey: keyStays ? earlier.primaryKey : [],
+    primaryKeyName: keyStays ? earlier.primaryKeyName : null,
+  };
+}

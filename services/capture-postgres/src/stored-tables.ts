@@ -1,0 +1,79 @@
+import type { TableId, TableSchema } from '@millrace/contract/table.js';
+import type { Client } from 'pg';
+import { type DescribedTable, describeTables, describeTablesByOid } from './catalog/describe-tables.js';
+import { queryError } from './connect-error.js';
+import { formatStorageNote, type RelationNote, type StorageNote } from './storage-note.js';
+
+/** A table as the catalogue has it, its schema with the note on its storage. */
+export interface StoredTable {
+  readonly oid: number;
+  readonly schema: TableSchema;
+  readonly note: StorageNote;
+}
+
+/** In the order asked for; a table that is not there is missing. */
+export function readTables(client: Client, ids: readonly TableId[]): Promise<readonly StoredTable[]> {
+  return read(client, () => describeTables(client, ids));
+}
+
+export function readTablesByOid(client: Client, oids: readonly number[]): Promise<readonly StoredTable[]> {
+  return read(client, () => describeTablesByOid(client, oids));
+}
+
+async function read(client: Client, describe: () => Promise<readonly DescribedTable[]>): Promise<readonly StoredTable[]> {
+  try {
+    // One view for schema and storage, so that a note always belongs to its version.
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const described = await describe();
+    const notes = await readNotes(client, described.map(({ oid }) => oid));
+    await client.query('COMMIT');
+    return described.map(({ oid, schema }) => {
+      const note = { oid, relations: notes.get(oid) ?? new Map<number, RelationNote>() };
+      return { oid, note, schema: { ...schema, storage: formatStorageNote(note) } };
+    });
+  } catch (cause) {
+    // A ROLLBACK that fails too has lost its session with its transaction.
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw queryError(cause, 'reading the catalogue');
+  }
+}
+
+/** By table oid, by relation oid. A table with leaves has its rows in them alone. */
+async function readNotes(client: Client, tables: readonly number[]): Promise<ReadonlyMap<number, Map<number, RelationNote>>> {
+  const { rows } = await client.query<{ table: number; relation: number; filenode: number; written_by: readonly (string | null)[] | null }>(
+    `SELECT asked.oid AS table, c.oid AS relation, c.relfilenode AS filenode,
+            (SELECT array_agg(CASE WHEN a.attisdropped OR a.attgenerated <> '' THEN NULL ELSE a.xmin::text END ORDER BY a.attnum)
+               FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) AS written_by
+       FROM pg_class asked
+       CROSS JOIN LATERAL (SELECT asked.oid WHERE asked.relkind = 'r'
+                           UNION ALL SELECT part.relid FROM pg_partition_tree(asked.oid) part WHERE asked.relkind = 'p') member(oid)
+       JOIN pg_class c ON c.oid = member.oid AND c.relkind = 'r'
+      WHERE asked.oid = ANY ($1::oid[])`,
+    [tables],
+  );
+  const notes = new Map<number, Map<number, RelationNote>>();
+  for (const { table, relation, filenode, written_by } of rows) {
+    const own = notes.get(table) ?? new Map<number, RelationNote>();
+    notes.set(table, own.set(relation, { filenode, writtenBy: written_by ?? [] }));
+  }
+  return notes;
+}
+
+/** Attnums of a relation's columns, dropped ones included, with the names of those that are there. */
+export async function readAttributes(client: Client, oid: number): Promise<readonly StoredAttribute[]> {
+  try {
+    const { rows } = await client.query<StoredAttribute>(
+      'SELECT attnum AS ordinal, CASE WHEN attisdropped THEN NULL ELSE attname::text END AS name FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 ORDER BY attnum',
+      [oid],
+    );
+    return rows;
+  } catch (cause) {
+    throw queryError(cause, 'reading the catalogue');
+  }
+}
+
+export interface StoredAttribute {
+  readonly ordinal: number;
+  /** Null: dropped. */
+  readonly name: string | null;
+}

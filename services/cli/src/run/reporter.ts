@@ -1,0 +1,22 @@
+import type { TaskConfig } from '@millrace/config/task-options.js';
+import type { Finding } from '@millrace/contract/finding.js';
+import type { SinkState } from '@millrace/contract/sink.js';
+import type { FromWorker, WorkerRole } from '../worker/messages.js';
+import { JsonReporter } from './json-reporter.js';
+import { LineReporter } from './line-reporter.js';
+import type { RunProgress } from './progress.js';
+import type { Outcome } from './supervisor.js';
+
+/** Tells whoever watches what a run does: a program by JSON lines, a person by lines or a screen. */
+export interface Reporter {
+  finding(finding: Finding): void;
+  message(role: WorkerRole, message: FromWorker): void;
+  restarting(role: WorkerRole, cause: string, inMs: number): void;
+  /** The last word; `state` is the target's own account, null where it could not be asked. */
+  stopped(outcome: Outcome, state: SinkState | null): void;
+  close(): void;
+}
+
+export function createReporter(config: TaskConfig, progress: RunProgress): Reporter {
+  return config.json ? new JsonReporter(progress) : new LineReporter(config.name, progress);
+}

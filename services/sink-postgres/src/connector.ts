@@ -1,0 +1,186 @@
+import type { SinkSettings } from '@millrace/contract/endpoint.js';
+import type { Finding } from '@millrace/contract/finding.js';
+import type { ChunkEncoding, LoadChunk } from '@millrace/contract/load.js';
+import type { Checkpoint } from '@millrace/contract/position.js';
+import type { ApplyResult, DeadLetter, LoadPreparation, SinkGuarantee, SinkState, SinkWriter, TableState, TransactionGroup } from '@millrace/contract/sink.js';
+import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
+import type { Client } from 'pg';
+import { GroupApplier } from './group-applier.js';
+import { assessTarget } from './assess.js';
+import { takeOver } from './claim.js';
+import { finishTable } from './finish-load.js';
+import { copyChunk } from './load.js';
+import { emptyTable, prepareTable } from './prepare.js';
+import { openSinkSession, type SinkSession } from './session.js';
+import { SessionPool } from './session-pool.js';
+import { targetError } from './sql-state.js';
+import { TaskState } from './state.js';
+import { inTransaction } from './transaction.js';
+
+/** Chunks are loaded on connections of their own, this many at once. */
+const LOAD_SESSIONS = 4;
+
+/** A PostgreSQL database (13 to 18) as a target. @throws MillraceError ENDPOINT_URL_INVALID */
+export function createPostgresSink(settings: SinkSettings): SinkWriter {
+  return new PostgresSink(settings, parseConnectionUrl(settings.url, 'target'));
+}
+
+class PostgresSink implements SinkWriter {
+  readonly guarantee: SinkGuarantee = 'transactional';
+  readonly encodings: readonly ChunkEncoding[] = ['rows', 'postgresql-copy-text'];
+  readonly #settings: SinkSettings;
+  readonly #connection: ConnectionSettings;
+  readonly #state: TaskState;
+  readonly #loads: SessionPool;
+  #session: SinkSession | undefined;
+  #applier: GroupApplier | undefined;
+  #generation = 0n;
+
+  constructor(settings: SinkSettings, connection: ConnectionSettings) {
+    this.#settings = settings;
+    this.#connection = connection;
+    this.#state = new TaskState(settings.task);
+    this.#loads = new SessionPool(LOAD_SESSIONS, () => openSinkSession(connection, this.#applicationName('load')));
+  }
+
+  assess(tables: readonly TableSchema[]): Promise<readonly Finding[]> {
+    return this.#briefly('assess', (client) => assessTarget(client, tables));
+  }
+
+  inspect(): Promise<SinkState> {
+    return this.#briefly('inspect', (client) => this.#state.read(client));
+  }
+
+  async open(definition: string): Promise<SinkState> {
+    const session = await openSinkSession(this.#connection, this.#applicationName('claim'));
+    this.#session = session;
+    return this.#doing('claiming the task', async () => {
+      this.#generation = await takeOver(session.client, { task: this.#settings.task, state: this.#state, definition });
+      await session.client.query(`SELECT set_config('application_name', $1, false)`, [this.#applicationName('apply')]);
+      this.#applier = new GroupApplier({ session, task: this.#settings.task, generation: this.#generation, policy: this.#settings.policy, state: this.#state, connection: this.#connection });
+      return this.#state.read(session.client);
+    });
+  }
+
+  initialize(checkpoint: Checkpoint): Promise<void> {
+    return this.#doing('writing the first checkpoint', () => this.#state.initialize(this.#client(), this.#generation, checkpoint));
+  }
+
+  prepare(table: TableVersion, load: string, preparation: LoadPreparation): Promise<readonly number[]> {
+    return this.#loads.use((session) =>
+      this.#doing(`preparing ${table.schema.id.schema}.${table.schema.id.table}`, () =>
+        inTransaction(session.client, async () => {
+          await this.#state.hold(session.client, this.#generation);
+          const known = await this.#state.applied(session.client, table.source);
+          if (known?.load !== load) throw new MillraceError('SINK_FENCED', { task: this.#settings.task });
+          await this.#prepareOnce(session.client, { table, load, preparation, known });
+          return this.#state.chunksOf(session.client, table.source, load);
+        }),
+      ),
+    );
+  }
+
+  load(chunk: LoadChunk, signal: AbortSignal): Promise<boolean> {
+    const { table } = chunk;
+    return this.#loads.use((session) =>
+      this.#doing(`loading chunk ${chunk.index} of ${table.schema.id.schema}.${table.schema.id.table}`, () =>
+        inTransaction(session.client, async () => {
+          signal.throwIfAborted();
+          await this.#state.hold(session.client, this.#generation);
+          if (!(await this.#state.markChunk(session.client, table.source, chunk))) return false;
+          const { rows } = await copyChunk(session.client, chunk);
+          await this.#state.countChunk(session.client, table.source, chunk, rows);
+          return true;
+        }),
+      ),
+    );
+  }
+
+  finishLoad(table: TableVersion, load: string, chunks: number): Promise<void> {
+    return this.#loads.use((session) =>
+      this.#doing(`finishing ${table.schema.id.schema}.${table.schema.id.table}`, () =>
+        inTransaction(session.client, async () => {
+          await this.#state.hold(session.client, this.#generation);
+          const applied = await this.#state.chunksOf(session.client, table.source, load);
+          if (applied.length < chunks) throw new MillraceError('INTERNAL', { what: `${applied.length} of ${chunks} chunks are in, and the load was to be finished` });
+          await finishTable(session.client, table.schema);
+          await this.#state.finishLoad(session.client, table.source, load);
+        }),
+      ),
+    );
+  }
+
+  async apply(group: TransactionGroup, signal: AbortSignal): Promise<ApplyResult> {
+    if (this.#applier === undefined) throw new MillraceError('INTERNAL', { what: 'apply before open' });
+    return this.#applier.apply(group, signal);
+  }
+
+  setTableState(source: TableId, state: TableState, error: { readonly code: string; readonly message: string } | null): Promise<void> {
+    return this.#loads.use((session) => this.#doing('noting a table\'s state', () => this.#state.setState(session.client, source, state, error)));
+  }
+
+  deadLetters(limit: number): Promise<readonly DeadLetter[]> {
+    return this.#loads.use((session) => this.#doing('reading dead letters', () => this.#state.deadLetters(session.client, limit)));
+  }
+
+  deadLettersPublished(upToId: bigint): Promise<void> {
+    return this.#loads.use((session) => this.#doing('clearing dead letters', () => this.#state.deadLettersPublished(session.client, upToId)));
+  }
+
+  remove(): Promise<readonly string[]> {
+    return this.#briefly('remove', (client) => inTransaction(client, () => this.#state.remove(client)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#loads[Symbol.asyncDispose]();
+    await this.#applier?.[Symbol.asyncDispose]();
+    if (this.#session !== undefined) await closeSession(this.#session.client);
+  }
+
+  /** Makes the table ready, unless this load's attempt found it so; a later attempt begins with an empty table. */
+  async #prepareOnce(
+    client: Client,
+    { table, load, preparation, known }: { readonly table: TableVersion; readonly load: string; readonly preparation: LoadPreparation; readonly known: NonNullable<Awaited<ReturnType<TaskState['applied']>>> },
+  ): Promise<void> {
+    if (known.preparedAttempt === 0) {
+      const made = await prepareTable(client, table.schema, preparation.preparation);
+      await this.#state.setApplied(client, table.source, table.schema);
+      await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: made.wasEmpty });
+    } else if (known.preparedAttempt < preparation.firstAttempt) {
+      if (!known.wasEmpty) throw new MillraceError('LOAD_RESTART_NOT_EMPTY', { table: `${table.schema.id.schema}.${table.schema.id.table}` });
+      await emptyTable(client, table.schema);
+      await this.#state.forgetChunks(client, table.source);
+      await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: true });
+    }
+  }
+
+  #client(): Client {
+    if (this.#session === undefined) throw new MillraceError('INTERNAL', { what: 'the sink is not open' });
+    return this.#session.client;
+  }
+
+  async #briefly<T>(purpose: string, work: (client: Client) => Promise<T>): Promise<T> {
+    const { client } = await openSinkSession(this.#connection, this.#applicationName(purpose));
+    try {
+      return await this.#doing(purpose, () => work(client));
+    } finally {
+      await closeSession(client);
+    }
+  }
+
+  async #doing<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw targetError(error, doing);
+    }
+  }
+
+  /** A newer sink finds the backends of older ones by this name. */
+  #applicationName(purpose: string): string {
+    return `millrace:${this.#settings.task}:sink:${this.#generation}:${purpose}`;
+  }
+}

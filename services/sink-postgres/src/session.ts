@@ -1,0 +1,53 @@
+import { closeSession, connect } from '@millrace/postgres/connect.js';
+import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
+import type { Client } from 'pg';
+
+/**
+ * Fixed for every session of a sink: how texts are read must not depend on a role's or a database's settings, names are always
+ * qualified, a commit is durable when it is answered, and no lock is waited for longer than a retry would take.
+ */
+const SESSION_SETTINGS = {
+  DateStyle: 'ISO',
+  IntervalStyle: 'postgres',
+  TimeZone: 'UTC',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  lc_monetary: 'C',
+  xmloption: 'content',
+  search_path: 'pg_catalog',
+  standard_conforming_strings: 'on',
+  row_security: 'off',
+  synchronous_commit: 'on',
+  default_transaction_isolation: 'read committed',
+  statement_timeout: '0',
+  lock_timeout: '30s',
+  // A sink that hangs must not hold its locks for ever: its successor waits for them.
+  idle_in_transaction_session_timeout: '120s',
+  jit: 'off',
+} as const satisfies Record<string, string>;
+
+export interface SinkSession {
+  readonly client: Client;
+  /** False where the role may not set session_replication_role: triggers and foreign keys of the target then fire. */
+  readonly triggersOff: boolean;
+}
+
+/** Opens a session to the target. @throws MillraceError ENDPOINT_* */
+export async function openSinkSession(connection: ConnectionSettings, applicationName: string): Promise<SinkSession> {
+  const client = await connect(connection, { applicationName, settings: SESSION_SETTINGS });
+  try {
+    const { rows } = await client.query<{ allowed: boolean }>(ROLE_MAY_REPLICATE);
+    const triggersOff = rows[0]?.allowed === true;
+    if (triggersOff) await client.query('SET session_replication_role = replica');
+    return { client, triggersOff };
+  } catch (error) {
+    await closeSession(client);
+    throw error;
+  }
+}
+
+/** Superusers may; since PostgreSQL 15 others too where granted. RDS grants it through rds_superuser's own rule: try and see. */
+const ROLE_MAY_REPLICATE = `
+  SELECT CASE WHEN current_setting('server_version_num')::int >= 150000
+    THEN pg_catalog.has_parameter_privilege('session_replication_role', 'SET')
+    ELSE (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) END AS allowed`;

@@ -1,0 +1,273 @@
+import type { Checkpoint, Position } from '@millrace/contract/position.js';
+import type { DeadLetter, SinkState, TableProgress, TableState } from '@millrace/contract/sink.js';
+import type { TableId, TableSchema } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import type { Client } from 'pg';
+import { z } from 'zod';
+import { stateSchemaExists } from './state-schema.js';
+
+const bigintText = z.string().transform((text) => BigInt(text));
+
+const checkpointRow = z.object({
+  definition: z.string(),
+  generation: bigintText,
+  journal: z.string().nullable(),
+  epoch: bigintText.nullable(),
+  seq: bigintText.nullable(),
+  next_offset: bigintText.nullable(),
+  position_source: z.string().nullable(),
+  position_timeline: z.string().nullable(),
+  position_key: z.string().nullable(),
+});
+
+const tableRow = z.object({
+  source_schema: z.string(),
+  source_table: z.string(),
+  target_schema: z.string(),
+  target_table: z.string(),
+  state: z.enum(['before load', 'full load', 'completed', 'cancelled', 'error', 'being reloaded']),
+  load: z.string().nullable(),
+  as_of_source: z.string().nullable(),
+  as_of_timeline: z.string().nullable(),
+  as_of_key: z.string().nullable(),
+  rows_loaded: bigintText,
+  inserts: bigintText,
+  updates: bigintText,
+  deletes: bigintText,
+  truncates: bigintText,
+  ddls: bigintText,
+  errors: bigintText,
+  error_code: z.string().nullable(),
+  error_message: z.string().nullable(),
+});
+
+const chunkRow = z.object({
+  source_schema: z.string(),
+  source_table: z.string(),
+  load: z.string(),
+  chunk: z.int(),
+  as_of_source: z.string(),
+  as_of_timeline: z.string(),
+  as_of_key: z.string(),
+});
+
+/** A task's rows in Millrace's own tables: read, claimed, and moved. Statements that move data with them are the apply's. */
+export class TaskState {
+  constructor(private readonly task: string) {}
+
+  /** Reads only; a target that Millrace never wrote to has no state. */
+  async read(client: Client): Promise<SinkState> {
+    if (!(await stateSchemaExists(client))) return { checkpoint: null, tables: [], definition: null };
+    const checkpoints = await client.query('SELECT definition, generation, journal, epoch, seq, next_offset, position_source, position_timeline, position_key FROM millrace.checkpoint WHERE task = $1', [this.task]);
+    const [first] = z.array(checkpointRow).parse(checkpoints.rows);
+    if (first === undefined) return { checkpoint: null, tables: [], definition: null };
+    const tables = await client.query('SELECT * FROM millrace.table_state WHERE task = $1 ORDER BY source_schema, source_table', [this.task]);
+    const chunks = await client.query('SELECT * FROM millrace.load_chunk WHERE task = $1 ORDER BY chunk', [this.task]);
+    const applied = z.array(chunkRow).parse(chunks.rows);
+    return { checkpoint: toCheckpoint(first), tables: z.array(tableRow).parse(tables.rows).map((row) => toProgress(row, applied)), definition: first.definition };
+  }
+
+  /** Takes the task over: from here on every older sink's guard fails. Returns this sink's generation. */
+  async claim(client: Client, definition: string): Promise<bigint> {
+    const { rows } = await client.query(
+      `INSERT INTO millrace.checkpoint (task, definition, generation) VALUES ($1, $2, 1)
+       ON CONFLICT (task) DO UPDATE SET generation = checkpoint.generation + 1, updated_at = now() RETURNING generation, definition`,
+      [this.task, definition],
+    );
+    const [row] = z.array(z.object({ generation: bigintText, definition: z.string() })).parse(rows);
+    if (row === undefined) throw new MillraceError('INTERNAL', { what: 'the claim returned no generation' });
+    if (row.definition !== definition) throw new MillraceError('TASK_CHANGED', { name: this.task, what: 'its table mappings or its migration type differ' });
+    return row.generation;
+  }
+
+  async initialize(client: Client, generation: bigint, checkpoint: Checkpoint): Promise<void> {
+    const { rowCount } = await client.query(
+      `UPDATE millrace.checkpoint SET journal = $3, epoch = $4, seq = $5, next_offset = $6, updated_at = now()
+       WHERE task = $1 AND generation = $2 AND journal IS NULL`,
+      [this.task, generation, checkpoint.journal, checkpoint.epoch, checkpoint.seq, checkpoint.nextOffset],
+    );
+    if (rowCount !== 1) throw new MillraceError('SINK_FENCED', { task: this.task });
+  }
+
+  /** Locks this sink's claim for the transaction; a newer sink waits for it or has ended it. */
+  async hold(client: Client, generation: bigint): Promise<void> {
+    const { rowCount } = await client.query('SELECT 1 FROM millrace.checkpoint WHERE task = $1 AND generation = $2 FOR SHARE', [this.task, generation]);
+    if (rowCount !== 1) throw new MillraceError('SINK_FENCED', { task: this.task });
+  }
+
+  /** A Schema event names a load: the table waits for its rows from here on; its counts begin anew. */
+  async awaitLoad(client: Client, source: TableId, table: TableSchema, load: string): Promise<void> {
+    await client.query(
+      `INSERT INTO millrace.table_state (task, source_schema, source_table, target_schema, target_table, state, load) VALUES ($1, $2, $3, $4, $5, 'before load', $6)
+       ON CONFLICT (task, source_schema, source_table) DO UPDATE SET target_schema = excluded.target_schema, target_table = excluded.target_table,
+         state = 'being reloaded', load = excluded.load, prepared_attempt = 0, as_of_source = NULL, as_of_timeline = NULL, as_of_key = NULL,
+         rows_loaded = 0, inserts = 0, updates = 0, deletes = 0, truncates = 0, ddls = 0, errors = 0, error_code = NULL, error_message = NULL`,
+      [this.task, source.schema, source.table, table.id.schema, table.id.table, load],
+    );
+    await client.query('DELETE FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
+  }
+
+  /** The schema that the target table has now; null where the task never made or altered it. */
+  async applied(client: Client, source: TableId): Promise<{ readonly state: TableState; readonly load: string | null; readonly preparedAttempt: number; readonly wasEmpty: boolean; readonly applied: unknown } | null> {
+    const { rows } = await client.query(
+      'SELECT state, load, prepared_attempt, was_empty, applied FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3',
+      [this.task, source.schema, source.table],
+    );
+    const shape = z.object({ state: tableRow.shape.state, load: z.string().nullable(), prepared_attempt: z.int(), was_empty: z.boolean(), applied: z.unknown() });
+    const [row] = z.array(shape).parse(rows);
+    return row === undefined ? null : { state: row.state, load: row.load, preparedAttempt: row.prepared_attempt, wasEmpty: row.was_empty, applied: row.applied };
+  }
+
+  async setApplied(client: Client, source: TableId, table: TableSchema): Promise<void> {
+    await client.query(
+      `INSERT INTO millrace.table_state (task, source_schema, source_table, target_schema, target_table, state, applied) VALUES ($1, $2, $3, $4, $5, 'completed', $6)
+       ON CONFLICT (task, source_schema, source_table) DO UPDATE SET target_schema = excluded.target_schema, target_table = excluded.target_table, applied = excluded.applied`,
+      [this.task, source.schema, source.table, table.id.schema, table.id.table, JSON.stringify(table)],
+    );
+  }
+
+  async prepared(client: Client, source: TableId, options: { readonly load: string; readonly attempt: number; readonly wasEmpty: boolean }): Promise<void> {
+    await client.query(
+      `UPDATE millrace.table_state SET state = 'full load', prepared_attempt = $5, was_empty = $6 WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4`,
+      [this.task, source.schema, source.table, options.load, options.attempt, options.wasEmpty],
+    );
+  }
+
+  async setState(client: Client, source: TableId, state: TableState, error: { readonly code: string; readonly message: string } | null): Promise<void> {
+    await client.query('UPDATE millrace.table_state SET state = $4, error_code = $5, error_message = $6 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [
+      this.task,
+      source.schema,
+      source.table,
+      state,
+      error?.code ?? null,
+      error?.message ?? null,
+    ]);
+  }
+
+  async drop(client: Client, source: TableId): Promise<void> {
+    await client.query('DELETE FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
+    await client.query('DELETE FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
+  }
+
+  /** False where the chunk is in already. First in the chunk's transaction, so that two sinks cannot both load it. */
+  async markChunk(client: Client, source: TableId, chunk: { readonly load: string; readonly index: number; readonly attempt: number; readonly asOf: Position }): Promise<boolean> {
+    const { rowCount } = await client.query(
+      `INSERT INTO millrace.load_chunk (task, source_schema, source_table, load, chunk, attempt, as_of_source, as_of_timeline, as_of_key)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
+      [this.task, source.schema, source.table, chunk.load, chunk.index, chunk.attempt, chunk.asOf.source, chunk.asOf.timeline, chunk.asOf.key],
+    );
+    return rowCount === 1;
+  }
+
+  async countChunk(client: Client, source: TableId, chunk: { readonly load: string; readonly index: number }, rows: bigint): Promise<void> {
+    await client.query('UPDATE millrace.load_chunk SET rows = $6 WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4 AND chunk = $5', [
+      this.task,
+      source.schema,
+      source.table,
+      chunk.load,
+      chunk.index,
+      rows,
+    ]);
+    await client.query('UPDATE millrace.table_state SET rows_loaded = rows_loaded + $4 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table, rows]);
+  }
+
+  /** Chunks of the load that are in. */
+  async chunksOf(client: Client, source: TableId, load: string): Promise<readonly number[]> {
+    const { rows } = await client.query<{ chunk: number }>('SELECT chunk FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4', [
+      this.task,
+      source.schema,
+      source.table,
+      load,
+    ]);
+    return rows.map(({ chunk }) => chunk);
+  }
+
+  async forgetChunks(client: Client, source: TableId): Promise<void> {
+    await client.query('DELETE FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
+    await client.query('UPDATE millrace.table_state SET rows_loaded = 0 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
+  }
+
+  /** The loaded rows hold every change up to the latest snapshot that one of their chunks was read in. */
+  async finishLoad(client: Client, source: TableId, load: string): Promise<void> {
+    await client.query(
+      `UPDATE millrace.table_state t SET state = 'completed', as_of_source = c.as_of_source, as_of_timeline = c.as_of_timeline, as_of_key = c.as_of_key
+       FROM (SELECT as_of_source, as_of_timeline, as_of_key FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4
+             ORDER BY as_of_key COLLATE "C" DESC LIMIT 1) c
+       WHERE t.task = $1 AND t.source_schema = $2 AND t.source_table = $3 AND t.load = $4`,
+      [this.task, source.schema, source.table, load],
+    );
+    await client.query(`UPDATE millrace.table_state SET state = 'completed' WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4`, [this.task, source.schema, source.table, load]);
+  }
+
+  async deadLetters(client: Client, limit: number): Promise<readonly DeadLetter[]> {
+    const { rows } = await client.query('SELECT * FROM millrace.dead_letter WHERE task = $1 ORDER BY id LIMIT $2', [this.task, limit]);
+    return z.array(deadLetterRow).parse(rows).map(toDeadLetter);
+  }
+
+  async deadLettersPublished(client: Client, upToId: bigint): Promise<void> {
+    await client.query('DELETE FROM millrace.dead_letter WHERE task = $1 AND id <= $2', [this.task, upToId]);
+  }
+
+  /** Drops the task's rows, and the schema with its last task. Returns what was there, in words. */
+  async remove(client: Client): Promise<readonly string[]> {
+    if (!(await stateSchemaExists(client))) return [];
+    const removed: string[] = [];
+    for (const table of ['dead_letter', 'load_chunk', 'table_state', 'checkpoint']) {
+      const { rowCount } = await client.query(`DELETE FROM millrace.${table} WHERE task = $1`, [this.task]);
+      if ((rowCount ?? 0) > 0) removed.push(`${rowCount ?? 0} row(s) of millrace.${table}`);
+    }
+    const { rowCount } = await client.query('SELECT 1 FROM millrace.checkpoint LIMIT 1');
+    if (rowCount === 0) {
+      await client.query('DROP TABLE millrace.dead_letter, millrace.load_chunk, millrace.table_state, millrace.checkpoint');
+      await client.query('DROP SCHEMA millrace');
+      removed.push('schema millrace in the target');
+    }
+    return removed;
+  }
+}
+
+const deadLetterRow = z.object({
+  id: bigintText,
+  source_schema: z.string(),
+  source_table: z.string(),
+  position_source: z.string(),
+  position_timeline: z.string(),
+  position_key: z.string(),
+  ordinal: z.int(),
+  kind: z.enum(['insert', 'update', 'delete', 'load']),
+  code: z.string(),
+  message: z.string(),
+  before: z.string().nullable(),
+  after: z.string().nullable(),
+});
+
+function toDeadLetter(row: z.infer<typeof deadLetterRow>): DeadLetter {
+  const { id, ordinal, kind, code, message, before, after } = row;
+  const position = { source: row.position_source, timeline: Number(row.position_timeline), key: row.position_key };
+  return { id, table: { schema: row.source_schema, table: row.source_table }, position, ordinal, kind, code, message, before, after };
+}
+
+function toCheckpoint(row: z.infer<typeof checkpointRow>): Checkpoint | null {
+  const { journal, epoch, seq, next_offset: nextOffset } = row;
+  if (journal === null || epoch === null || seq === null || nextOffset === null) return null;
+  return { journal, epoch, seq, nextOffset, position: toPosition(row.position_source, row.position_timeline, row.position_key) };
+}
+
+function toPosition(source: string | null, timeline: string | null, key: string | null): Position | null {
+  return source === null || timeline === null || key === null ? null : { source, timeline: Number(timeline), key };
+}
+
+function toProgress(row: z.infer<typeof tableRow>, chunks: readonly z.infer<typeof chunkRow>[]): TableProgress {
+  const mine = chunks.filter((chunk) => chunk.source_schema === row.source_schema && chunk.source_table === row.source_table && chunk.load === row.load);
+  const { state, load, inserts, updates, deletes, truncates, ddls, errors } = row;
+  return {
+    source: { schema: row.source_schema, table: row.source_table },
+    target: { schema: row.target_schema, table: row.target_table },
+    state,
+    counts: { rowsLoaded: row.rows_loaded, inserts, updates, deletes, truncates, ddls, errors },
+    load,
+    chunksApplied: mine.map((chunk) => ({ index: chunk.chunk, asOf: { source: chunk.as_of_source, timeline: Number(chunk.as_of_timeline), key: chunk.as_of_key } })),
+    asOf: toPosition(row.as_of_source, row.as_of_timeline, row.as_of_key),
+    error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
+  };
+}

@@ -1,0 +1,43 @@
+import type { TableId } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { quoteTable } from '@millrace/postgres/quote-identifier.js';
+import type { Client } from 'pg';
+import { z } from 'zod';
+import { displayTable } from './finding.js';
+import { numberedName } from './create-table.js';
+
+/** pg_class.relkind in words; PostgreSQL manual, "pg_class". */
+const KINDS = { v: 'a view', m: 'a materialized view', f: 'a foreign table', S: 'a sequence', i: 'an index', I: 'an index', c: 'a type' } as const;
+
+const relationRow = z.object({ oid: z.int(), kind: z.enum(['r', 'p', 'v', 'm', 'f', 'S', 'i', 'I', 'c']) });
+
+const RELATION = `
+  SELECT c.oid, c.relkind::text AS kind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname = $2`;
+
+/**
+ * The table's oid in the target; null where it is not there.
+ * @throws MillraceError TARGET_NOT_A_TABLE where something else has its name.
+ */
+export async function findTable(client: Client, id: TableId): Promise<number | null> {
+  const { rows } = await client.query(RELATION, [id.schema, id.table]);
+  const [relation] = z.array(relationRow).parse(rows);
+  if (relation === undefined) return null;
+  const { oid, kind } = relation;
+  if (kind === 'r' || kind === 'p') return oid;
+  throw new MillraceError('TARGET_NOT_A_TABLE', { table: displayTable(id), kind: KINDS[kind] });
+}
+
+export async function isEmpty(client: Client, id: TableId): Promise<boolean> {
+  const { rows } = await client.query<{ empty: boolean }>(`SELECT NOT EXISTS (SELECT FROM ${quoteTable(id)}) AS empty`);
+  return rows[0]?.empty === true;
+}
+
+/** The name, or the first of `name_1`, `name_2` … that no relation of the schema has. */
+export async function freeRelationName(client: Client, schema: string, name: string): Promise<string> {
+  for (let number = 0; ; number++) {
+    const candidate = numberedName(name, number);
+    const { rows } = await client.query(RELATION, [schema, candidate]);
+    if (rows.length === 0) return candidate;
+  }
+}

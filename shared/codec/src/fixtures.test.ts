@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { decodeBlock } from './block-reader.js';
+import { BLOCK_SCHEMA_JSON, TAKEOVER_SCHEMA_JSON } from './block-schema.js';
+import { DEAD_LETTER_SCHEMA_JSON, decodeDeadLetter } from './dead-letter-record.js';
+import { FRAME_BYTES } from './framing.js';
+import { decodeRecord } from './journal-record.js';
+import { decodeLoadRecord } from './load-record.js';
+import { LOAD_SCHEMA_JSON } from './load-schema.js';
+import { newTableVersion, rowSchemaJson, tableSchemaOf } from './row-schema.js';
+import { oracleOf } from './testing/avro-oracle.js';
+import { readEvents } from './testing/event-script.js';
+import { FIXTURES, fixtureJson } from './testing/fixture.js';
+
+const bytes = (name: string): Uint8Array => readFileSync(new URL(name, FIXTURES));
+const text = (name: string): string => readFileSync(new URL(name, FIXTURES), 'utf8');
+const expected = (name: string): unknown => JSON.parse(text(`${name}.json`));
+const asRead = (value: unknown): unknown => JSON.parse(fixtureJson(value));
+const tables = [101, 102].map((id) => newTableVersion(tableSchemaOf(text(`row-${id}.avsc`)), id));
+
+function resolve(registryId: number, fingerprint: string) {
+  const found = tables.find((table) => table.registryId === registryId && table.fingerprint === fingerprint);
+  if (found === undefined) throw new Error(`the fixture's table ${registryId} has another fingerprint than ${fingerprint}`);
+  return found;
+}
+
+describe('records written by version 1', () => {
+  test.each(['block', 'last-slice'])('%s reads as it was written', (name) => {
+    expect(asRead(readEvents(decodeBlock(bytes(`${name}.bin`), 0n, resolve), tables))).toEqual(expected(name));
+  });
+
+  test('headers read as they were written', () => {
+    const history = { source: 'system-1/5', timeline: 3 };
+    const header = { kind: 'block', journal: 'a1b2c3', epoch: 12n, seq: 7n, prev: 2n ** 40n, ...history };
+    expect(decodeRecord(bytes('block.bin'), 5n, { block: 1, takeover: 2 })).toMatchObject({
+      ...header,
+      after: null,
+      slice: null,
+      upTo: { ...history, key: '000000000a0b0c0e' },
+      rows: 4,
+      transactions: 1,
+      schemas: 3,
+    });
+    expect(decodeRecord(bytes('last-slice.bin'), 5n, { block: 1, takeover: 2 })).toMatchObject({
+      ...header,
+      after: { source: 'system-1/5', timeline: 2, key: '000000000a0b0c00' },
+      slice: { index: 5, first: 2n ** 40n - 4n, last: true },
+      upTo: { ...history, key: 'ff00000000000000' },
+    });
+    const takeover = { kind: 'takeover', offset: 5n, journal: 'a1b2c3', epoch: 12n, nonce: 'n0nce' };
+    expect(decodeRecord(bytes('takeover.bin'), 5n, { block: 1, takeover: 2 })).toEqual(takeover);
+  });
+
+  test.each(['requested', 'began', 'chunk-began', 'rows', 'chunk-ended', 'ended'])(
+    'load record "%s" reads as it was written',
+    (kind) => {
+      const record = decodeLoadRecord(bytes(`load-${kind}.bin`), 3, 'here');
+      expect(asRead(record)).toEqual(expected(`load-${kind}`));
+    },
+  );
+
+  test('dead letter reads as it was written', () => {
+    expect(asRead(decodeDeadLetter(bytes('dead-letter.bin'), 4, 'here'))).toEqual(expected('dead-letter'));
+  });
+
+  test.each(['block', 'takeover', 'dead-letter'])('%s reads with the registered schema alone', (name) => {
+    expect(() => oracleOf(text(`${name}.avsc`)).decode(bytes(`${name}.bin`).subarray(FRAME_BYTES))).not.toThrow();
+  });
+
+  test('the schemas are still those that were registered: a change needs a new version with fixtures of its own', () => {
+    expect(BLOCK_SCHEMA_JSON).toBe(text('block.avsc'));
+    expect(TAKEOVER_SCHEMA_JSON).toBe(text('takeover.avsc'));
+    expect(LOAD_SCHEMA_JSON).toBe(text('load.avsc'));
+    expect(DEAD_LETTER_SCHEMA_JSON).toBe(text('dead-letter.avsc'));
+    for (const { schema, registryId } of tables) expect(rowSchemaJson(schema)).toBe(text(`row-${registryId}.avsc`));
+  });
+});

@@ -1,0 +1,227 @@
+import { type LoadEvent, type LoadRecord, decodeLoadRecord, encodeLoadRecord } from '@millrace/codec/load-record.js';
+import { LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
+import { MillraceError, assertNever, invariant } from '@millrace/errors/millrace-error.js';
+import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
+import { KafkaClient } from './kafka/kafka-client.js';
+import type { KafkaSettings } from './kafka/kafka-settings.js';
+import { AppendQueue, SEND_RECORDS, SEQ_HEADER } from './kafka/append-queue.js';
+import { type KafkaRecord, PartitionReader } from './kafka/partition-reader.js';
+import { PartitionWriter } from './kafka/partition-writer.js';
+import { Topics } from './kafka/topics.js';
+import { RegistryClient } from './registry/registry-client.js';
+import type { RegistrySettings } from './registry/registry-settings.js';
+import { Registry } from './registry/registry.js';
+import { type Numbered, isHigher, judgeNumbered } from './rules/numbered-rules.js';
+import { DEFAULT_MAX_MESSAGE_BYTES } from './rules/topic-settings.js';
+
+export const DEFAULT_LANES = 4;
+/** Says what a restart and a sink must know without reading rows. */
+const CONTROL_PARTITION = 0;
+
+export interface LoadTopicOptions {
+  readonly kafka: KafkaSettings;
+  readonly registry: RegistrySettings;
+  readonly topic: string;
+  readonly create: boolean;
+  /** Of a topic that is made now; one that is there keeps its own number. Default 4. */
+  readonly lanes?: number;
+  readonly maxMessageBytes?: number;
+  readonly metrics?: JournalMetrics;
+  readonly patienceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens a task's load topic: partition 0 for control, the others are lanes.
+ * @throws MillraceError as openJournal
+ */
+export async function openLoadTopic(options: LoadTopicOptions): Promise<LoadTopic> {
+  const { topic, create, signal } = options;
+  const client = new KafkaClient(options.kafka, options.patienceMs);
+  try {
+    const registry = new Registry(new RegistryClient(options.registry, options.patienceMs), topic);
+    const schemaId = await registry.registerRecord('LoadRecord', LOAD_SCHEMA_JSON, signal);
+    const plan = { partitions: 1 + (options.lanes ?? DEFAULT_LANES), maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES };
+    const partitions = await new Topics(client).ensure(topic, plan, { create, anyPartitions: true }, signal);
+    return new LoadTopic({ client, topic, schemaId, lanes: partitions - 1, metrics: options.metrics ?? NO_METRICS });
+  } catch (error) {
+    await client[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+interface LoadTopicParts {
+  readonly client: KafkaClient;
+  readonly topic: string;
+  readonly schemaId: number;
+  readonly lanes: number;
+  readonly metrics: JournalMetrics;
+}
+
+export class LoadTopic implements AsyncDisposable {
+  readonly lanes: number;
+  readonly #parts: LoadTopicParts;
+
+  /** Use openLoadTopic. */
+  constructor(parts: LoadTopicParts) {
+    this.#parts = parts;
+    this.lanes = parts.lanes;
+  }
+
+  /** For the capture of this epoch; a sink ignores what captures of lower epochs write after it. */
+  writer(epoch: bigint): LoadTopicWriter {
+    return new LoadTopicWriter(this.#parts, epoch);
+  }
+
+  reader(): LoadTopicReader {
+    return new LoadTopicReader(this.#parts);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.client[Symbol.asyncDispose]();
+  }
+}
+
+export class LoadTopicWriter implements AsyncDisposable {
+  readonly lanes: number;
+  readonly epoch: bigint;
+  readonly #parts: LoadTopicParts;
+  readonly #queues: readonly AppendQueue[];
+
+  constructor(parts: LoadTopicParts, epoch: bigint) {
+    this.#parts = parts;
+    this.lanes = parts.lanes;
+    this.epoch = epoch;
+    const { client, topic, metrics } = parts;
+    this.#queues = Array.from({ length: 1 + parts.lanes }, (_, partition) => new AppendQueue(new PartitionWriter({ client, topic, partition, metrics })));
+  }
+
+  /** Appends to the control partition; resolves when Kafka holds it durably. */
+  control(event: LoadEvent): Promise<void> {
+    return this.#append(CONTROL_PARTITION, event);
+  }
+
+  /** Appends to a lane (0, 1, 2 …), in the order of the calls; resolves when Kafka holds it durably. */
+  rows(lane: number, event: LoadEvent): Promise<void> {
+    return this.#append(1 + lane, event);
+  }
+
+  /** Every control record that the topic holds now. */
+  async *controlRecords(signal: AbortSignal): AsyncGenerator<LoadRecord> {
+    await using reader = partitionReader(this.#parts, CONTROL_PARTITION);
+    const { start, end } = await reader.bounds(signal);
+    const numbers = new NumberedRecords(this.#parts, CONTROL_PARTITION);
+    for await (const records of reader.range(start, end, signal)) {
+      for (const { record } of numbers.take(records)) yield record;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const queue of this.#queues) await queue[Symbol.asyncDispose]();
+  }
+
+  #append(partition: number, event: LoadEvent): Promise<void> {
+    const queue = this.#queues[partition];
+    invariant(queue !== undefined, `the load topic has a partition ${partition}`);
+    return queue.append(encodeLoadRecord({ ...event, epoch: this.epoch }, this.#parts.schemaId));
+  }
+}
+
+/** A record with the offset that it lies at: a later reading starts at the one after it. */
+export interface LoadItem {
+  readonly offset: bigint;
+  readonly record: LoadRecord;
+}
+
+export class LoadTopicReader {
+  readonly lanes: number;
+  readonly #parts: LoadTopicParts;
+
+  constructor(parts: LoadTopicParts) {
+    this.#parts = parts;
+    this.lanes = parts.lanes;
+  }
+
+  /** The control partition, from an offset (null: its beginning) on, for ever. Each record once, fenced writers' left out. */
+  control(from: bigint | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
+    return this.#follow(CONTROL_PARTITION, from, signal);
+  }
+
+  /** A lane (0, 1, 2 …), in the same way. */
+  lane(lane: number, from: bigint | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
+    invariant(lane >= 0 && lane < this.lanes, `the load topic has a lane ${lane}`);
+    return this.#follow(1 + lane, from, signal);
+  }
+
+  async *#follow(partition: number, from: bigint | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
+    await using reader = partitionReader(this.#parts, partition);
+    const { start } = await reader.bounds(signal);
+    const first = from ?? start;
+    await reader.check(first, signal);
+    const numbers = new NumberedRecords(this.#parts, partition);
+    // What was sent twice lies within two requests of its first copy.
+    const before = first - 2n * BigInt(SEND_RECORDS);
+    for await (const records of reader.range(before > start ? before : start, first, signal)) numbers.pass(records);
+    for await (const records of reader.follow(first, signal)) yield* numbers.take(records);
+  }
+}
+
+/** Decodes a partition's records and passes over what was sent twice or by a fenced writer. */
+class NumberedRecords {
+  readonly #parts: LoadTopicParts;
+  readonly #partition: number;
+  #last: Numbered | null = null;
+
+  constructor(parts: LoadTopicParts, partition: number) {
+    this.#parts = parts;
+    this.#partition = partition;
+  }
+
+  /** Records before the place where the reading begins: only their numbers matter, and the highest is the last one taken. */
+  pass(records: readonly KafkaRecord[]): void {
+    for (const record of records) {
+      const number = { epoch: this.#decode(record).epoch, seq: this.#seq(record) };
+      if (isHigher(number, this.#last)) this.#last = number;
+    }
+  }
+
+  *take(records: readonly KafkaRecord[]): Generator<LoadItem> {
+    for (const record of records) {
+      const decoded = this.#decode(record);
+      const number = { epoch: decoded.epoch, seq: this.#seq(record) };
+      const decision = judgeNumbered(this.#last, number);
+      switch (decision.kind) {
+        case 'take':
+          this.#last = number;
+          yield { offset: record.offset, record: decoded };
+          break;
+        case 'ignore':
+          break;
+        case 'hole': {
+          const what = `record ${decision.expected} of epoch ${number.epoch} is missing; record ${number.seq} follows`;
+          throw new MillraceError('JOURNAL_INCONSISTENT', { topic: this.#parts.topic, offset: record.offset, what });
+        }
+        default:
+          assertNever(decision);
+      }
+    }
+  }
+
+  #decode({ value, offset }: KafkaRecord): LoadRecord {
+    return decodeLoadRecord(value, this.#parts.schemaId, this.#place(offset));
+  }
+
+  #seq(record: KafkaRecord): bigint {
+    const text = record.header(SEQ_HEADER);
+    if (text !== undefined && /^\d{1,18}$/.test(text)) return BigInt(text);
+    throw new MillraceError('RECORD_FOREIGN', { where: this.#place(record.offset), what: `it has no header ${SEQ_HEADER}` });
+  }
+
+  #place(offset: bigint): string {
+    return `topic ${this.#parts.topic}, partition ${this.#partition}, offset ${offset}`;
+  }
+}
+
+function partitionReader({ client, topic, metrics }: LoadTopicParts, partition: number): PartitionReader {
+  return new PartitionReader({ client, topic, partition, metrics });
+}

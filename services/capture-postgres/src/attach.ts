@@ -5,14 +5,15 @@ import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { describeTables } from './catalog/describe-tables.js';
 import { listTables } from './catalog/list-tables.js';
-import type { ConnectionSettings } from './connection-url.js';
+import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import { positionAt, type SourceIdentity } from './lsn.js';
 import { type CaptureNames, captureNames } from './names.js';
 import { checkForeignPublication, dropPublication, readPublication } from './publication.js';
 import { PublishedTables } from './published-tables.js';
-import { quoteTable } from './quote-identifier.js';
+import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 import { selectTables } from './selection.js';
-import { closeSession, openSession } from './session.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { openSession } from './session.js';
 import { createSlot, dropSlot, takeSlot } from './slot.js';
 import { judgeTimeline } from './slot-rules.js';
 import { openExportedSnapshot } from './snapshot.js';
@@ -62,16 +63,17 @@ export async function openSlot(request: AttachRequest): Promise<AttachResult> {
     const published = new PublishedTables(names, publication);
     const ids = schemas.map(({ id }) => id);
     if (publication !== null) await checkForeignPublication(client, publication, ids);
-    const leftBehind = publication === null && (await readPublication(client, names.publication)) === null;
+    const madeHere = publication === null && (await readPublication(client, names.publication)) === null;
     try {
-      await published.align(client, ids, []);
+      const [refused] = (await published.align(client, ids, [])).values();
+      if (refused !== undefined) throw refused;
       const slot = await createSlot(replication, names.slot);
       const acknowledged = positionAt(identity, slot.consistentPoint);
       const applicationName = `${names.applicationPrefix}load`;
       const snapshot = await openExportedSnapshot({ connection, applicationName, snapshotName: slot.snapshot, position: acknowledged, signal });
       return { attachment: { names, identity, published }, attached: { acknowledged, snapshot } };
     } catch (error) {
-      await undo(client, names, leftBehind);
+      await undo(client, names, madeHere);
       throw error;
     }
   } finally {
@@ -99,7 +101,6 @@ export async function attachToSlot(request: AttachRequest, resume: Position): Pr
       resume: resume.key,
     });
     const published = new PublishedTables(names, publication);
-    await published.open(client);
     return { attachment: { names, identity, published }, attached: { acknowledged: positionAt(identity, confirmed), snapshot: null } };
   } finally {
     await closeSession(client);

@@ -1,15 +1,19 @@
 import type { TableSelector } from '@millrace/contract/capture.js';
 import type { TableId } from '@millrace/contract/table.js';
+import { tableKey } from '@millrace/codec/table-key.js';
+import type { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import type { CatalogSession } from './catalog-session.js';
 import { type CatalogState, readCatalogState, readLogEnd, type TableState } from './catalog-state.js';
-import { sqlStateOf } from './connect-error.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import type { LsnKey } from './lsn.js';
 import type { PublishedTables } from './published-tables.js';
 import { readTablesByOid, type StoredTable } from './stored-tables.js';
 
 export interface ObservedTable extends StoredTable {
   readonly state: TableState;
+  /** Why the source does not let it be published; null: it is. */
+  readonly refused: MillraceError | null;
 }
 
 /**
@@ -47,14 +51,14 @@ export class CatalogObserver {
         const oids = changedTables(before, applied, appliedTypes);
         const removed = [...applied.keys()].some((oid) => !before.tables.has(oid));
         if (oids.length === 0 && !removed) return null;
-        const observed = await this.#readTables(client, before, oids);
-        await this.published.align(client, [...before.tables.values()].map(({ id }) => id), identities(observed));
+        const stored = await readTablesByOid(client, oids);
+        const refused = await this.published.align(client, [...before.tables.values()].map(({ id }) => id), identities(stored));
         const at = await readLogEnd(client);
         const messagesNow = messages();
         const after = await readCatalogState(client, this.selector);
-        if (after.stamp === before.stamp && observed.size === oids.length) {
+        if (after.stamp === before.stamp && stored.length === oids.length) {
           await nudge(client);
-          return { at, state: after, changed: observed, messagesBefore };
+          return { at, state: after, changed: observedTables(after, stored, refused), messagesBefore };
         }
         before = after;
         messagesBefore = messagesNow;
@@ -62,15 +66,19 @@ export class CatalogObserver {
       return null;
     });
   }
+}
 
-  async #readTables(client: Client, state: CatalogState, oids: readonly number[]): Promise<ReadonlyMap<number, ObservedTable>> {
-    const observed = new Map<number, ObservedTable>();
-    for (const table of await readTablesByOid(client, oids)) {
-      const own = state.tables.get(table.oid);
-      if (own !== undefined) observed.set(table.oid, { ...table, state: own });
-    }
-    return observed;
+function observedTables(
+  state: CatalogState,
+  stored: readonly StoredTable[],
+  refused: ReadonlyMap<string, MillraceError>,
+): ReadonlyMap<number, ObservedTable> {
+  const observed = new Map<number, ObservedTable>();
+  for (const table of stored) {
+    const own = state.tables.get(table.oid);
+    if (own !== undefined) observed.set(table.oid, { ...table, state: own, refused: refused.get(tableKey(own.id)) ?? null });
   }
+  return observed;
 }
 
 function changedTables(state: CatalogState, applied: ReadonlyMap<number, string>, appliedTypes: string): readonly number[] {
@@ -79,8 +87,8 @@ function changedTables(state: CatalogState, applied: ReadonlyMap<number, string>
   return [...state.tables.values()].filter(({ oid, stamp }) => applied.get(oid) !== stamp).map(({ oid }) => oid);
 }
 
-function identities(observed: ReadonlyMap<number, ObservedTable>): readonly { readonly id: TableId; readonly nameable: boolean }[] {
-  return [...observed.values()].map(({ schema }) => ({ id: schema.id, nameable: schema.replicaIdentity !== 'nothing' }));
+function identities(stored: readonly StoredTable[]): readonly { readonly id: TableId; readonly nameable: boolean }[] {
+  return stored.map(({ schema }) => ({ id: schema.id, nameable: schema.replicaIdentity !== 'nothing' }));
 }
 
 /** Writes a few bytes of log, so that the stream passes the observed place also where nothing else happens. */

@@ -1,6 +1,6 @@
 import type { RelationMessage } from './pgoutput.js';
 import { type Client } from 'pg';
-import { queryError } from './connect-error.js';
+import { queryError } from './query-error.js';
 
 /** A type as the catalogue names it: what a column of a relation message was declared as. */
 export interface DeclaredType {

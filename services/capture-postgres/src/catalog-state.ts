@@ -3,14 +3,13 @@ import type { TableId } from '@millrace/contract/table.js';
 import { tableKey } from '@millrace/codec/table-key.js';
 import type { Client } from 'pg';
 import { listTables } from './catalog/list-tables.js';
-import { queryError } from './connect-error.js';
+import { queryError } from './query-error.js';
 import { type LsnKey, parseLsn } from './lsn.js';
 import { selectTables } from './selection.js';
 
 /** A relation that holds rows of a selected table: the table itself, or a leaf of a partitioned one. */
 export interface StoredRelation {
   readonly oid: number;
-  readonly filenode: number;
   /** A leaf that CREATE TABLE … PARTITION OF made: it was empty when it came, unlike one that was attached. */
   readonly createdInPlace: boolean;
 }
@@ -42,13 +41,14 @@ interface RelationRow {
   readonly partitioned: boolean;
   readonly oid: number;
   readonly kind: string;
-  readonly filenode: number;
   readonly in_place: boolean;
   readonly stamp: string;
 }
 
 // A leaf that was created as one has its pg_inherits row by the same transaction as its first catalogue rows (tableoid's, attnum -6, is
 // never updated) and two commands later; ATTACH is another transaction's, or comes more commands later.
+const CREATED_IN_PLACE = 'coalesce(inherits.xmin = own.xmin AND inherits.cmin::text::int8 - own.cmin::text::int8 BETWEEN 0 AND 2, false)';
+
 const RELATIONS = `
   WITH root AS (
     SELECT c.oid, n.nspname, c.relname, c.relkind
@@ -67,8 +67,8 @@ const RELATIONS = `
      WHERE i.indrelid >= 16384 AND (i.indisprimary OR i.indisreplident) GROUP BY i.indrelid
   )
   SELECT member.root, root.nspname AS schema, root.relname AS "table", root.relkind = 'p' AS partitioned,
-         c.oid, c.relkind::text AS kind, c.relfilenode AS filenode,
-         coalesce(inherits.xmin = own.xmin AND inherits.cmin::text::int8 - own.cmin::text::int8 BETWEEN 0 AND 2, false) AS in_place,
+         c.oid, c.relkind::text AS kind,
+         ${CREATED_IN_PLACE} AS in_place,
          concat_ws('/', c.oid, c.relnamespace, c.relname, c.relfilenode, c.relreplident, inherits.xmin, attributes.stamp, indexes.stamp) AS stamp
     FROM member
     JOIN root ON root.oid = member.root
@@ -115,11 +115,34 @@ function stateOf(rows: readonly RelationRow[], typesStamp: string): Omit<Catalog
       id: { schema: first.schema, table: first.table },
       oid,
       partitioned: first.partitioned,
-      relations: new Map(stored.map((row) => [row.oid, { oid: row.oid, filenode: row.filenode, createdInPlace: row.in_place }])),
+      relations: new Map(stored.map((row) => [row.oid, { oid: row.oid, createdInPlace: row.in_place }])),
       stamp: members.map(({ stamp }) => stamp).join('\n'),
     });
   }
   return { tables, typesStamp, stamp: [typesStamp, ...[...tables.values()].map(({ stamp }) => stamp)].join('\n') };
+}
+
+export interface Leaf {
+  /** The root's oid. */
+  readonly root: number;
+  readonly createdInPlace: boolean;
+}
+
+/** Where a partition belongs; null: it is none. */
+export async function readLeaf(client: Client, oid: number): Promise<Leaf | null> {
+  try {
+    const { rows } = await client.query<Leaf>(
+      `SELECT pg_partition_root(c.oid)::oid AS root, ${CREATED_IN_PLACE} AS "createdInPlace"
+         FROM pg_class c
+         LEFT JOIN pg_inherits inherits ON inherits.inhrelid = c.oid
+         LEFT JOIN pg_attribute own ON own.attrelid = c.oid AND own.attnum = -6
+        WHERE c.oid = $1 AND c.relispartition`,
+      [oid],
+    );
+    return rows[0] ?? null;
+  } catch (cause) {
+    throw queryError(cause, 'watching the catalogue');
+  }
 }
 
 /** Where the source's log ends now: everything that is visible now was written before. */

@@ -1,7 +1,7 @@
 import type { ChunkSpec, KeyRange } from '@millrace/contract/load.js';
 import type { TableSchema } from '@millrace/contract/table.js';
 import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
-import { quoteIdentifier, quoteLiteral } from './quote-identifier.js';
+import { quoteIdentifier, quoteLiteral } from '@millrace/postgres/quote-identifier.js';
 
 /** Where a chunk's rows lie in the relation that stores them (a table, or one leaf of a partitioned table). */
 export type ChunkLocator =

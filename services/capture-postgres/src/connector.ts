@@ -9,12 +9,13 @@ import type { Client } from 'pg';
 import { assessSource } from './assess/assess-source.js';
 import { attachToSlot, type Attachment, openSlot } from './attach.js';
 import { listTables } from './catalog/list-tables.js';
-import { type ConnectionSettings, parseConnectionUrl } from './connection-url.js';
+import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { formatLsn, laterLsn, LSN_ZERO, type LsnKey, positionAt } from './lsn.js';
 import { openSecondSnapshot } from './second-snapshot.js';
 import { removeCapture } from './remove.js';
 import { selectTables } from './selection.js';
-import { closeSession, openSession } from './session.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { openSession } from './session.js';
 import { readEndPosition, readIdentity } from './source-identity.js';
 import { readTables } from './stored-tables.js';
 import { streamChanges } from './stream.js';
@@ -26,9 +27,9 @@ export interface PostgresSourceSettings {
   readonly publication: string | null;
 }
 
-/** A PostgreSQL database (13 to 18) as a source. @throws MillraceError SOURCE_URL_INVALID */
+/** A PostgreSQL database (13 to 18) as a source. @throws MillraceError ENDPOINT_URL_INVALID */
 export function createPostgresSource(settings: PostgresSourceSettings): CaptureSource {
-  return new PostgresSource(parseConnectionUrl(settings.url), settings.publication);
+  return new PostgresSource(parseConnectionUrl(settings.url, 'source'), settings.publication);
 }
 
 class PostgresSource implements CaptureSource {

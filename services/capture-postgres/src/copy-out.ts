@@ -47,7 +47,7 @@ class CopyOutQuery implements Submittable {
   #bytes = 0;
   #rows = 0;
   #totalRows = 0;
-  #failure: unknown;
+  #failure: Error | undefined;
   #wake: (() => void) | undefined;
   #stream: Duplex | undefined;
   #forward: ((message: Buffer) => void) | undefined;
@@ -87,7 +87,7 @@ class CopyOutQuery implements Submittable {
 
   /** pg's client: the query failed. */
   handleError(error: unknown): void {
-    this.#failure ??= error;
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
     this.#arrived();
   }
 
@@ -95,7 +95,8 @@ class CopyOutQuery implements Submittable {
   handleCommandComplete(message: { readonly text: string }): void {
     const rows = Number(/^COPY (\d+)$/.exec(message.text)?.[1]);
     if (this.#rows > 0) this.#cut();
-    if (rows !== this.#totalRows) this.#failure ??= new MillraceError('INTERNAL', { what: `${this.#totalRows} of ${rows} rows of a COPY arrived` });
+    if (rows !== this.#totalRows)
+      this.#failure ??= new MillraceError('INTERNAL', { what: `${this.#totalRows} of ${rows} rows of a COPY arrived` });
   }
 
   /** pg's client: the session is free again. */

@@ -2,8 +2,8 @@ import type { TableId } from '@millrace/contract/table.js';
 import { displayTable, tableKey } from '@millrace/codec/table-key.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
-import { queryError } from './connect-error.js';
-import { quoteIdentifier, quoteTable } from './quote-identifier.js';
+import { queryError } from './query-error.js';
+import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 
 /** What a publication of Millrace's carries: all changes, or only those that need no old row to be named. */
 export type PublishedChanges = 'all' | 'inserts';
@@ -36,22 +36,16 @@ export async function createPublication(
   client: Client,
   { name, tables, changes }: { readonly name: string; readonly tables: readonly TableId[]; readonly changes: PublishedChanges },
 ): Promise<void> {
-  const list = tables.length === 0 ? '' : ` FOR TABLE ${tables.map((table) => `ONLY ${quoteTable(table)}`).join(', ')}`;
+  const list = tables.length === 0 ? '' : ` FOR TABLE ${listOf(tables)}`;
   await run(client, `CREATE PUBLICATION ${quoteIdentifier(name)}${list} WITH (${PUBLISH[changes]})`, `creating the publication "${name}"`);
 }
 
-/** Makes the publication name exactly these tables; true where something changed. */
-export async function alignPublication(
-  client: Client,
-  { name, current, wanted }: { readonly name: string; readonly current: readonly TableId[]; readonly wanted: readonly TableId[] },
-): Promise<boolean> {
-  const added = without(wanted, current);
-  const removed = without(current, wanted);
-  const list = (tables: readonly TableId[]): string => tables.map((table) => `ONLY ${quoteTable(table)}`).join(', ');
-  const publication = quoteIdentifier(name);
-  if (added.length > 0) await run(client, `ALTER PUBLICATION ${publication} ADD TABLE ${list(added)}`, `adding tables to the publication "${name}"`);
-  if (removed.length > 0) await run(client, `ALTER PUBLICATION ${publication} DROP TABLE ${list(removed)}`, `removing tables from the publication "${name}"`);
-  return added.length + removed.length > 0;
+export async function addToPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {
+  await run(client, `ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${listOf(tables)}`, `adding tables to the publication "${name}"`);
+}
+
+export async function removeFromPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {
+  await run(client, `ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ${listOf(tables)}`, `removing tables from the publication "${name}"`);
 }
 
 export async function dropPublication(client: Client, name: string): Promise<boolean> {
@@ -80,7 +74,7 @@ export async function checkForeignPublication(client: Client, name: string, tabl
 }
 
 /** Tables that the publication carries whole (no row filter, no column list: PostgreSQL 15+), a partition under its root. */
-async function publishedRoots(client: Client, name: string): Promise<readonly TableId[]> {
+export async function publishedRoots(client: Client, name: string): Promise<readonly TableId[]> {
   const { rows } = await client.query<TableId>(
     `SELECT DISTINCT n.nspname AS schema, c.relname AS table
        FROM pg_catalog.pg_publication_tables t
@@ -100,6 +94,10 @@ async function publishedRoots(client: Client, name: string): Promise<readonly Ta
 function without(tables: readonly TableId[], others: readonly TableId[]): readonly TableId[] {
   const keys = new Set(others.map(tableKey));
   return tables.filter((table) => !keys.has(tableKey(table)));
+}
+
+function listOf(tables: readonly TableId[]): string {
+  return tables.map((table) => `ONLY ${quoteTable(table)}`).join(', ');
 }
 
 async function run(client: Client, statement: string, doing: string): Promise<void> {

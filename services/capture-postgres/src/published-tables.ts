@@ -1,60 +1,82 @@
 import type { TableId } from '@millrace/contract/table.js';
 import { tableKey } from '@millrace/codec/table-key.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import type { CaptureNames } from './names.js';
-import { alignPublication, createPublication, readPublication } from './publication.js';
+import { addToPublication, createPublication, publishedRoots, readPublication, removeFromPublication } from './publication.js';
 
 /**
  * Keeps the publications in step with the selection. A table whose old rows the log cannot name is published with its inserts only:
- * publishing its updates and deletes would make the source refuse them to everybody.
+ * publishing its updates and deletes would make the source refuse them to everybody. The publication for those is there from the first
+ * start, since PostgreSQL (before 18) fails a stream that decodes a change from before one of its publications was made.
  */
 export class PublishedTables {
   readonly #nameable = new Map<string, boolean>();
-  #names: readonly string[];
+  /** What the stream subscribes to. */
+  readonly publications: readonly string[];
 
   /** @param existing a publication of somebody else's, used as it is; null: Millrace's own. */
   constructor(
     private readonly names: CaptureNames,
     private readonly existing: string | null,
   ) {
-    this.#names = [existing ?? names.publication];
+    this.publications = existing === null ? [names.publication, names.insertPublication] : [existing];
   }
 
-  /** What the stream has to subscribe to; another array when the first table without an identity appears. */
-  get publications(): readonly string[] {
-    return this.#names;
-  }
-
-  /** Reads what is there, for a stream that goes on. */
-  async open(client: Client): Promise<void> {
-    if (this.existing !== null) return;
-    const inserts = await readPublication(client, this.names.insertPublication);
-    if (inserts !== null) this.#names = [this.names.publication, this.names.insertPublication];
-  }
-
-  /** Publishes exactly these tables; `changed` says of some of them anew whether an old row can be named. */
-  async align(client: Client, tables: readonly TableId[], changed: readonly { readonly id: TableId; readonly nameable: boolean }[]): Promise<void> {
-    if (this.existing !== null) return;
+  /**
+   * Publishes exactly these tables; `changed` says of some of them anew whether an old row can be named.
+   * @returns by table key, why a table cannot be published.
+   */
+  async align(
+    client: Client,
+    tables: readonly TableId[],
+    changed: readonly { readonly id: TableId; readonly nameable: boolean }[],
+  ): Promise<ReadonlyMap<string, MillraceError>> {
+    if (this.existing !== null) return await unpublished(client, this.existing, tables);
     for (const { id, nameable } of changed) this.#nameable.set(tableKey(id), nameable);
     const nameable = (id: TableId): boolean => this.#nameable.get(tableKey(id)) ?? true;
-    const whole = tables.filter(nameable);
-    const insertsOnly = tables.filter((id) => !nameable(id));
-    // First out of one publication, then into the other: in both, its updates would be refused.
-    await this.#alignInserts(client, insertsOnly, whole);
-  }
-
-  async #alignInserts(client: Client, insertsOnly: readonly TableId[], whole: readonly TableId[]): Promise<void> {
     const { publication, insertPublication } = this.names;
-    const current = await readPublication(client, publication);
-    if (current === null) await createPublication(client, { name: publication, tables: whole, changes: 'all' });
-    else await alignPublication(client, { name: publication, current, wanted: whole });
-    const inserts = await readPublication(client, insertPublication);
-    if (inserts !== null) {
-      await alignPublication(client, { name: insertPublication, current: inserts, wanted: insertsOnly });
-    } else if (insertsOnly.length > 0) {
-      await createPublication(client, { name: insertPublication, tables: insertsOnly, changes: 'inserts' });
+    const whole = { name: publication, changes: 'all', wanted: tables.filter(nameable) } as const;
+    const insertsOnly = { name: insertPublication, changes: 'inserts', wanted: tables.filter((id) => !nameable(id)) } as const;
+    const refused = new Map<string, MillraceError>();
+    for (const { name, changes, wanted } of [whole, insertsOnly]) {
+      const current = await readPublication(client, name);
+      if (current === null) {
+        await createPublication(client, { name, tables: wanted, changes });
+        continue;
+      }
+      const removed = without(current, wanted);
+      if (removed.length > 0) await removeFromPublication(client, name, removed);
+      for (const [id, error] of await addAll(client, name, without(wanted, current))) refused.set(tableKey(id), error);
     }
-    const both = inserts !== null || insertsOnly.length > 0;
-    if (both && this.#names.length === 1) this.#names = [publication, insertPublication];
+    return refused;
   }
+}
+
+/** All at once, or one by one where one of them is refused (only its owner may publish a table). */
+async function addAll(client: Client, name: string, tables: readonly TableId[]): Promise<readonly (readonly [TableId, MillraceError])[]> {
+  if (tables.length === 0) return [];
+  try {
+    await addToPublication(client, name, tables);
+    return [];
+  } catch (error) {
+    if (!(error instanceof MillraceError) || error.class === 'retry') throw error;
+    const [only, ...others] = tables;
+    if (only !== undefined && others.length === 0) return [[only, error]];
+  }
+  const refused: (readonly [TableId, MillraceError])[] = [];
+  for (const table of tables) refused.push(...(await addAll(client, name, [table])));
+  return refused;
+}
+
+async function unpublished(client: Client, publication: string, tables: readonly TableId[]): Promise<ReadonlyMap<string, MillraceError>> {
+  const missing = without(tables, await publishedRoots(client, publication));
+  return new Map(
+    missing.map((id) => [tableKey(id), new MillraceError('PUBLICATION_INCOMPLETE', { publication, missing: `${id.schema}.${id.table}` })]),
+  );
+}
+
+function without(tables: readonly TableId[], others: readonly TableId[]): readonly TableId[] {
+  const keys = new Set(others.map(tableKey));
+  return tables.filter((table) => !keys.has(tableKey(table)));
 }

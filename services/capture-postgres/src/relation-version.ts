@@ -60,34 +60,47 @@ export function versionFromMessage(relation: ResolvedRelation, earlier: TableSch
   for (const [index, { name, typeModifier }] of message.columns.entries()) {
     const type = types[index] ?? null;
     const known = before.get(name);
-    if (known !== undefined) {
-      if (known.native.declaration !== type?.declaration) return null;
+    if (known !== undefined && known.native.declaration === type?.declaration) {
       columns.push(known);
       continue;
     }
     // A type of its own would need its definition, which the catalogue may not have any more.
     if (type?.schema !== 'pg_catalog') return null;
+    if (known !== undefined) {
+      const retyped = { ...known, ...typeOf(type, typeModifier) };
+      if (!keepsValues(known, retyped)) return null;
+      columns.push(retyped);
+      continue;
+    }
     const now = stored.find((column) => column.name === name);
     next = now?.ordinal ?? freeOrdinals.find((ordinal) => ordinal > next) ?? next + 1;
-    columns.push(addedColumn(name, next, { type, typeModifier }));
+    columns.push({ ...ADDED, name, ordinal: next, ...typeOf(type, typeModifier) });
   }
   columns.sort((left, right) => left.ordinal - right.ordinal);
   return { ...earlier, columns, ...identityOf(message, earlier) };
 }
 
-function addedColumn(name: string, ordinal: number, { type, typeModifier }: { readonly type: DeclaredType; readonly typeModifier: number }): ColumnSchema {
+/** What of a new column the message does not tell: as lenient as can be, until the catalogue is observed. */
+const ADDED = { nullable: true, generated: null, identity: 'none', default: null, missingValue: null, collation: null } as const;
+
+function typeOf(type: DeclaredType, typeModifier: number): Pick<ColumnSchema, 'type' | 'native'> {
   return {
-    name,
-    ordinal,
     type: systemType(type.name, typeModifier),
     native: { engine: 'postgresql', schema: type.schema, name: type.name, declaration: type.declaration },
-    nullable: true,
-    generated: null,
-    identity: 'none',
-    default: null,
-    missingValue: null,
-    collation: null,
   };
+}
+
+/** Type changes that PostgreSQL makes without touching rows: texts and numbers whose limit is lifted or raised. */
+function keepsValues(old: ColumnSchema, next: ColumnSchema): boolean {
+  if (old.type.kind === 'text' && next.type.kind === 'text') {
+    if (old.type.padded || next.type.padded) return false;
+    return next.type.maxLength === null || (old.type.maxLength !== null && old.type.maxLength <= next.type.maxLength);
+  }
+  if (old.type.kind === 'decimal' && next.type.kind === 'decimal') {
+    if (next.type.precision === null) return true;
+    return old.type.precision !== null && old.type.scale === next.type.scale && old.type.precision <= next.type.precision;
+  }
+  return false;
 }
 
 const REPLICA_IDENTITIES: Readonly<Record<string, ReplicaIdentity>> = { d: 'key', i: 'index', f: 'full', n: 'nothing' };

@@ -1,6 +1,6 @@
 import type { CaptureIdentity } from '@millrace/contract/capture.js';
 import type { Client } from 'pg';
-import { queryError } from './connect-error.js';
+import { queryError } from './query-error.js';
 import { captureNames } from './names.js';
 import { dropPublication } from './publication.js';
 import { dropSlot } from './slot.js';

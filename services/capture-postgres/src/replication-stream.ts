@@ -5,7 +5,7 @@ import type { Client } from 'pg';
 import { type FrameHandler, FrameReader } from './frame-reader.js';
 import { type LsnKey, formatLsn, lsnNumber } from './lsn.js';
 import { MESSAGE, STATUS_BYTES, writeStatus } from './pgoutput.js';
-import { quoteIdentifier } from './quote-identifier.js';
+import { quoteIdentifier } from '@millrace/postgres/quote-identifier.js';
 import { serverError } from './server-error.js';
 
 export interface StreamStart {

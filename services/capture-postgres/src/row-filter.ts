@@ -1,7 +1,7 @@
 import type { RowFilter } from '@millrace/contract/load.js';
 import type { TableSchema } from '@millrace/contract/table.js';
 import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
-import { quoteIdentifier, quoteLiteral } from './quote-identifier.js';
+import { quoteIdentifier, quoteLiteral } from '@millrace/postgres/quote-identifier.js';
 
 const OPERATORS = { eq: '=', noteq: '<>', ste: '<=', gte: '>=' } as const;
 

@@ -5,11 +5,12 @@ import { tableKey } from '@millrace/codec/table-key.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Observation, ObservedTable } from './catalog-observer.js';
 import type { CatalogSession } from './catalog-session.js';
+import { readLeaf } from './catalog-state.js';
 import type { LsnKey } from './lsn.js';
 import type { RelationMessage, TruncateMessage } from './pgoutput.js';
 import { fits, lenientVersion, type ResolvedRelation, versionFromMessage } from './relation-version.js';
 import { compileRowPlan, type RowPlan } from './row-translator.js';
-import { parseStorageNote, rewriteReason, type StorageNote } from './storage-note.js';
+import { formatStorageNote, parseStorageNote, rewriteReason, type StorageNote } from './storage-note.js';
 import { readAttributes, readTablesByOid } from './stored-tables.js';
 import type { RelationPlans } from './transaction-decoder.js';
 
@@ -21,7 +22,7 @@ interface TrackedTable {
   version: TableVersion;
   /** How its rows are stored, as of the last observation: never older than the version's own note. */
   note: StorageNote;
-  /** Why its rows have to be loaded (again). Until the next observation announces the load its changes are not carried: the load has them. */
+  /** Why its rows have to be loaded (again). Until an observation announces the load its changes are not carried: the load has them. */
   awaiting: string | null;
 }
 
@@ -55,11 +56,11 @@ export class SchemaTracker implements RelationPlans {
     for (const version of options.known) {
       const note = parseStorageNote(version.schema.storage ?? '');
       // A version without a note is none of this connector's: its table appears, and is loaded.
-      if (note !== null) this.#track({ oid: note.oid, id: version.schema.id, version, note, awaiting: null });
+      if (note !== null) this.#track({ oid: note.oid, id: version.schema.id, version, note, awaiting: note.awaiting });
     }
   }
 
-  /** Stamps of the tables' states that are taken over: what the next observation compares with. */
+  /** By the oid of every table tracked: the stamp of its state that was taken over, empty before the first. */
   get applied(): ReadonlyMap<number, string> {
     return this.#applied;
   }
@@ -110,7 +111,7 @@ export class SchemaTracker implements RelationPlans {
     const whole: TableVersion[] = [];
     for (const [table, oids] of truncated) {
       if ([...table.note.relations.keys()].every((oid) => oids.has(oid))) whole.push(table.version);
-      else this.#awaitLoad(table, 'one of its partitions was truncated');
+      else await this.#awaitLoad(table, 'one of its partitions was truncated');
     }
     if (whole.length === 0) return;
     begin();
@@ -126,19 +127,14 @@ export class SchemaTracker implements RelationPlans {
 
   // Relation messages
 
-  /** A leaf that no observation has told of yet: its root is asked from the catalogue. */
+  /** A leaf that no observation has told of yet: its root is asked from the catalogue. Null: none that is carried. */
   async #adoptLeaf({ oid }: RelationMessage): Promise<TrackedTable | null> {
-    const root = await this.options.catalog.run(async (client) => {
-      const { rows } = await client.query<{ root: number }>(
-        'SELECT pg_partition_root(oid)::oid AS root FROM pg_class WHERE oid = $1 AND relispartition',
-        [oid],
-      );
-      return rows[0]?.root;
-    });
+    const leaf = await this.options.catalog.run((client) => readLeaf(client, oid));
     this.options.wake();
-    const table = root === undefined ? undefined : this.#tables.get(root);
-    if (table === undefined) return null;
+    const table = leaf === null ? undefined : this.#tables.get(leaf.root);
+    if (leaf === null || table === undefined) return null;
     this.#tableOf.set(oid, table);
+    if (!leaf.createdInPlace && table.awaiting === null) await this.#awaitLoad(table, 'a partition was attached');
     return table;
   }
 
@@ -162,17 +158,23 @@ export class SchemaTracker implements RelationPlans {
     const { oid } = relation.message;
     const { catalog } = this.options;
     const [now] = await catalog.run((client) => readTablesByOid(client, [table.oid]));
-    if (now !== undefined && fits(relation, now.schema)) return rewriteReason(table.note, now.note) ?? lenientVersion(now.schema, earlier);
+    if (now !== undefined && fits(relation, now.schema)) return rewriteReason({ schema: earlier, note: table.note }, now) ?? lenientVersion(now.schema, earlier);
     const attributes = oid === table.oid ? await catalog.run((client) => readAttributes(client, oid)) : [];
     return versionFromMessage(relation, earlier, attributes) ?? 'its columns changed several times in a row';
   }
 
-  #awaitLoad(table: TrackedTable, reason: string): null {
+  /**
+   * From here on the table's changes are left to a load, which the next observation announces. The journal is told at once: whoever
+   * goes on from behind this place after a crash must know that changes are missing.
+   */
+  async #awaitLoad(table: TrackedTable, reason: string): Promise<null> {
     table.awaiting = reason;
+    const storage = formatStorageNote({ ...table.note, awaiting: reason });
+    table.version = await this.#announce({ ...table.version.schema, storage }, { kind: 'version' });
     for (const [oid, of] of this.#tableOf) {
       if (of === table && this.#plans.has(oid)) this.#plans.set(oid, null);
     }
-    this.#applied.delete(table.oid);
+    this.#applied.set(table.oid, '');
     this.options.wake();
     return null;
   }
@@ -210,6 +212,10 @@ export class SchemaTracker implements RelationPlans {
 
   async #applyTable(observed: ObservedTable, observation: Observation): Promise<void> {
     const table = this.#tables.get(observed.oid);
+    if (observed.refused !== null) {
+      await this.#setAside(observed, observed.refused);
+      return;
+    }
     if (table === undefined) {
       await this.#load(observed, 'it appeared in the selection');
       return;
@@ -239,6 +245,14 @@ export class SchemaTracker implements RelationPlans {
     this.#takeOver({ oid, id: schema.id, version, note, awaiting: null }, observed);
   }
 
+  /** The source does not let the table be published: it alone stays behind, and comes with a load once it can. */
+  async #setAside(observed: ObservedTable, { code, message }: MillraceError): Promise<void> {
+    const { oid, note, schema } = observed;
+    const storage = formatStorageNote({ ...note, awaiting: 'it could not be published' });
+    const version = await this.#announce({ ...schema, storage }, { kind: 'error', code, message });
+    this.#takeOver({ oid, id: schema.id, version, note, awaiting: 'it could not be published' }, observed);
+  }
+
   /** The table is as observed from here on; its rows' plans are made anew from the relations' latest messages. */
   #takeOver(table: TrackedTable, { note, state }: ObservedTable): void {
     table.note = note;
@@ -247,6 +261,10 @@ export class SchemaTracker implements RelationPlans {
     for (const relation of note.relations.keys()) {
       const latest = this.#latest.get(relation)?.relation;
       if (latest === undefined) continue;
+      if (table.awaiting !== null) {
+        this.#plans.set(relation, null);
+        continue;
+      }
       // A message from before the change does not fit: the server sends another before the relation's next row.
       if (fits(latest, table.version.schema)) this.#plans.set(relation, compileRowPlan(latest.message, table.version, table.version.schema));
       else this.#plans.delete(relation);
@@ -255,6 +273,12 @@ export class SchemaTracker implements RelationPlans {
 
   #track(table: TrackedTable): void {
     this.#tables.set(table.oid, table);
+    if (!this.#applied.has(table.oid)) this.#applied.set(table.oid, '');
+    for (const [relation, of] of this.#tableOf) {
+      if (of.oid !== table.oid || table.note.relations.has(relation)) continue;
+      this.#tableOf.delete(relation);
+      if (this.#plans.has(relation)) this.#plans.set(relation, null);
+    }
     for (const relation of table.note.relations.keys()) this.#tableOf.set(relation, table);
   }
 
@@ -268,7 +292,7 @@ function reasonToLoad(table: TrackedTable, { state, schema, note }: ObservedTabl
   const known = table.note.relations;
   if ([...known.keys()].some((oid) => !note.relations.has(oid))) return 'a partition was detached or dropped';
   if ([...state.relations.values()].some(({ oid, createdInPlace }) => !known.has(oid) && !createdInPlace)) return 'a partition was attached';
-  return rewriteReason(table.note, note);
+  return rewriteReason({ schema: table.version.schema, note: table.note }, { schema, note });
 }
 
 /** A new filenode alone (TRUNCATE, VACUUM FULL) is no new version; another set of partitions is one, so that its note tells them. */

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Snapshot } from '@millrace/contract/load.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { queryError, sqlStateOf } from './connect-error.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
+import { queryError } from './query-error.js';
 import { parseLsn, positionAt, type SourceIdentity } from './lsn.js';
-import { closeSession, openSession } from './session.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { openSession } from './session.js';
 import { type ExportedSnapshotOptions, openExportedSnapshot } from './snapshot.js';
 
 export interface SecondSnapshotOptions extends Omit<ExportedSnapshotOptions, 'snapshotName' | 'position'> {
@@ -17,7 +19,11 @@ export interface SecondSnapshotOptions extends Omit<ExportedSnapshotOptions, 'sn
  */
 export async function openSecondSnapshot(options: SecondSnapshotOptions): Promise<Snapshot> {
   const { signal } = options;
-  const replication = await openSession(options.connection, { applicationName: options.applicationName, replication: true, signal });
+  const replication = await openSession(options.connection, {
+    applicationName: options.applicationName,
+    replication: true,
+    signal,
+  });
   const abort = (): void => void replication.connection.stream.destroy();
   signal.addEventListener('abort', abort, { once: true });
   try {
@@ -30,7 +36,8 @@ export async function openSecondSnapshot(options: SecondSnapshotOptions): Promis
     return await openExportedSnapshot({ ...options, snapshotName: slot.snapshot_name, position });
   } catch (cause) {
     signal.throwIfAborted();
-    if (sqlStateOf(cause) === '53400') throw new MillraceError('SLOT_LIMIT', { reason: cause instanceof Error ? cause.message : '' }, { cause });
+    if (sqlStateOf(cause) === '53400')
+      throw new MillraceError('SLOT_LIMIT', { reason: cause instanceof Error ? cause.message : '' }, { cause });
     throw queryError(cause, 'taking a further snapshot');
   } finally {
     signal.removeEventListener('abort', abort);

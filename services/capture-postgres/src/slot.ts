@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { type Client, DatabaseError } from 'pg';
-import { queryError } from './connect-error.js';
+import { queryError } from './query-error.js';
 import { type LsnKey, parseLsn } from './lsn.js';
-import { quoteIdentifier } from './quote-identifier.js';
+import { quoteIdentifier } from '@millrace/postgres/quote-identifier.js';
 import { judgeSlot, type SlotExpectation, type SlotState } from './slot-rules.js';
 
 /** How long an ended walsender may take to let go of its slot: it may be in the middle of a write to a stopped client. */

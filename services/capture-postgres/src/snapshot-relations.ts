@@ -2,7 +2,7 @@ import type { TableId, TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import type { RelationStatistics } from './chunk-plan.js';
-import { quoteTable } from './quote-identifier.js';
+import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 
 /** A relation that stores rows of a table: the table itself, or one leaf of a partitioned table. */
 export interface StoredRelation {
@@ -53,7 +53,10 @@ export async function relationByName(client: Client, relation: StoredRelation): 
 export function checkUnchanged(table: TableSchema, before: StoredRelation, now: StoredRelation | undefined): void {
   const change = changeOf(before, now, table);
   if (change !== null) {
-    throw new MillraceError('TABLE_REWRITTEN', { table: `${table.id.schema}.${table.id.table}`, change: `${quoteTable(before)}: ${change}` });
+    throw new MillraceError('TABLE_REWRITTEN', {
+      table: `${table.id.schema}.${table.id.table}`,
+      change: `${quoteTable(before)}: ${change}`,
+    });
   }
 }
 
@@ -63,7 +66,9 @@ function changeOf(before: StoredRelation, now: StoredRelation | undefined, table
   if (now.filenode !== before.filenode) return 'it was rewritten or truncated';
   for (const { name } of table.columns) {
     const old = before.columns.find((column) => column.name === name);
-    const same = now.columns.some((column) => column.name === name && column.ordinal === old?.ordinal && column.type === old.type);
+    const same = now.columns.some(
+      (column) => column.name === name && column.ordinal === old?.ordinal && column.type === old.type,
+    );
     if (!same) return `its column ${name} was dropped, renamed or given another type`;
   }
   return null;
@@ -78,7 +83,11 @@ interface StatisticsRow {
 }
 
 /** Sizes are those of the files now, statistics those of the last ANALYZE. */
-export async function relationStatistics(client: Client, relation: StoredRelation, keyColumn: string | null): Promise<RelationStatistics> {
+export async function relationStatistics(
+  client: Client,
+  relation: StoredRelation,
+  keyColumn: string | null,
+): Promise<RelationStatistics> {
   const { rows } = await client.query<StatisticsRow>(
     `SELECT (pg_relation_size(c.oid) / current_setting('block_size')::int8)::int4 AS pages, pg_table_size(c.oid) AS bytes,
             c.reltuples::float8 AS rows, s.correlation::float8 AS correlation,

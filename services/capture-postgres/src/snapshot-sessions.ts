@@ -1,9 +1,11 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
-import { queryError, sqlStateOf } from './connect-error.js';
-import type { ConnectionSettings } from './connection-url.js';
-import { quoteLiteral } from './quote-identifier.js';
-import { closeSession, openSession } from './session.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
+import { queryError } from './query-error.js';
+import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
+import { quoteLiteral } from '@millrace/postgres/quote-identifier.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { openSession } from './session.js';
 
 /** How long the session that holds the snapshot may take to answer before it counts as gone. */
 const HOLDER_ANSWER_MS = 10_000;
@@ -71,6 +73,7 @@ export class SnapshotSessions implements AsyncDisposable {
       return this.#lend(this.#idle.pop() ?? (await this.#openReader(signal)));
     } catch (cause) {
       this.#giveBack();
+      signal.throwIfAborted();
       throw await this.explain(cause, 'joining the snapshot');
     }
   }
@@ -187,7 +190,8 @@ async function openInSnapshot(options: SnapshotSessionsOptions, name: string): P
   } catch (cause) {
     await closeSession(client);
     // 22023: no file of that name; 42704 from PostgreSQL 17 on; 55000: the exporting transaction has ended.
-    if (['22023', '42704', '55000'].includes(sqlStateOf(cause) ?? '')) throw lost(cause instanceof Error ? cause.message : 'unknown', cause);
+    if (['22023', '42704', '55000'].includes(sqlStateOf(cause) ?? ''))
+      throw lost(cause instanceof Error ? cause.message : 'unknown', cause);
     throw queryError(cause, 'joining the snapshot');
   }
 }

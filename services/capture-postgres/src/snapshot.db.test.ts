@@ -10,9 +10,10 @@ import type { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeTables } from './catalog/describe-tables.js';
 import type { ChunkSize } from './chunk-plan.js';
-import { type ConnectionSettings, parseConnectionUrl } from './connection-url.js';
-import { closeSession, openSession } from './session.js';
+import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { openSecondSnapshot } from './second-snapshot.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { openSession } from './session.js';
 
 const IDENTITY = { source: 'test/1', timeline: 1 };
 
@@ -23,7 +24,7 @@ const never = new AbortController().signal;
 
 beforeAll(async () => {
   database = await createDatabase();
-  connection = parseConnectionUrl(database.url);
+  connection = parseConnectionUrl(database.url, 'source');
   client = await openSession(connection, { applicationName: 'millrace:test' });
   await client.query('SET search_path = public');
 });
@@ -43,7 +44,10 @@ async function openSnapshot(chunkSize?: ChunkSize, applicationName = 'millrace:t
   });
 }
 
-async function tableOf(name: string, more: Partial<SnapshotTable> = {}): Promise<{ table: SnapshotTable; version: TableVersion }> {
+async function tableOf(
+  name: string,
+  more: Partial<SnapshotTable> = {},
+): Promise<{ table: SnapshotTable; version: TableVersion }> {
   const [described] = await describeTables(client, [{ schema: 'public', table: name }]);
   if (described === undefined) throw new Error(`${name} is not there`);
   const { schema } = described;
@@ -101,24 +105,30 @@ test('chunks by a key cover every row exactly once, whatever the keys', { timeou
   );
   await client.query('CREATE TABLE keys_any (id bigint PRIMARY KEY, filler text)');
   await fc.assert(
-    fc.asyncProperty(fc.uniqueArray(key, { maxLength: 200, minLength: 1 }), fc.integer({ min: 1, max: 60 }), async (keys, rows) => {
-      await client.query('TRUNCATE keys_any');
-      await client.query('INSERT INTO keys_any SELECT unnest($1::bigint[])', [keys.map(String)]);
-      await using snapshot = await openSnapshot({ rows, bytes: 1 << 30 });
-      const subject = await tableOf('keys_any');
-      const chunks = await chunksOf(snapshot, subject);
-      expect(chunks.map((chunk) => chunk.index)).toEqual(chunks.map((_, index) => index));
-      expect([chunks[0]?.keys?.from, chunks.at(-1)?.keys?.to]).toEqual([null, null]);
-      for (const [index, chunk] of chunks.entries()) if (index > 0) expect(chunk.keys?.from).toBe(chunks[index - 1]?.keys?.to);
-      const lines = await readAll(snapshot, subject);
-      expect(lines.map((line) => line.split('\t')[0]).sort()).toEqual(keys.map(String).sort());
-    }),
+    fc.asyncProperty(
+      fc.uniqueArray(key, { maxLength: 200, minLength: 1 }),
+      fc.integer({ min: 1, max: 60 }),
+      async (keys, rows) => {
+        await client.query('TRUNCATE keys_any');
+        await client.query('INSERT INTO keys_any SELECT unnest($1::bigint[])', [keys.map(String)]);
+        await using snapshot = await openSnapshot({ rows, bytes: 1 << 30 });
+        const subject = await tableOf('keys_any');
+        const chunks = await chunksOf(snapshot, subject);
+        expect(chunks.map((chunk) => chunk.index)).toEqual(chunks.map((_, index) => index));
+        expect([chunks[0]?.keys?.from, chunks.at(-1)?.keys?.to]).toEqual([null, null]);
+        for (const [index, chunk] of chunks.entries()) if (index > 0) expect(chunk.keys?.from).toBe(chunks[index - 1]?.keys?.to);
+        const lines = await readAll(snapshot, subject);
+        expect(lines.map((line) => line.split('\t')[0]).sort()).toEqual(keys.map(String).sort());
+      },
+    ),
     { numRuns: 15 },
   );
 });
 
 test('a load resumed after any chunk reads exactly the rest, also in a later snapshot', async () => {
-  await client.query(`CREATE TABLE resumed (id int PRIMARY KEY); INSERT INTO resumed SELECT g * 3 FROM generate_series(1, 1000) g; ANALYZE resumed`);
+  await client.query(
+    `CREATE TABLE resumed (id int PRIMARY KEY); INSERT INTO resumed SELECT g * 3 FROM generate_series(1, 1000) g; ANALYZE resumed`,
+  );
   const subject = await tableOf('resumed');
   await using first = await openSnapshot({ rows: 70, bytes: 1 << 30 });
   const chunks = await chunksOf(first, subject);
@@ -157,7 +167,12 @@ test('keys that lie all over the table are read by pages, and a first key column
     CREATE TABLE even (a int, n int, PRIMARY KEY (a, n)); INSERT INTO even SELECT g / 10, g FROM generate_series(1, 2000) g; ANALYZE even;
     CREATE TABLE words (w text COLLATE "C" PRIMARY KEY); INSERT INTO words SELECT lpad(g::text, 6, '0') || 'é' FROM generate_series(1, 2000) g; ANALYZE words`);
   await using snapshot = await openSnapshot({ rows: 100, bytes: 1 << 30 });
-  for (const [name, byKey, rows] of [['random_key', false, 2_000], ['tenants', false, 2_049], ['even', true, 2_000], ['words', true, 2_000]] as const) {
+  for (const [name, byKey, rows] of [
+    ['random_key', false, 2_000],
+    ['tenants', false, 2_049],
+    ['even', true, 2_000],
+    ['words', true, 2_000],
+  ] as const) {
     const subject = await tableOf(name);
     const chunks = await chunksOf(snapshot, subject);
     expect([name, chunks.length > 5, chunks.every((chunk) => (chunk.keys !== null) === byKey)]).toEqual([name, true, true]);
@@ -174,7 +189,9 @@ test('all tables are read at one position under load: a transfer is never seen h
     const session = await openSession(connection, { applicationName: 'load' });
     while (!stop.signal.aborted) {
       const id = 1 + Math.floor(Math.random() * 200);
-      await session.query(`BEGIN; UPDATE public.bank_a SET v = v - 7 WHERE id = ${id}; UPDATE public.bank_b SET v = v + 7 WHERE id = ${201 - id}; COMMIT`);
+      await session.query(
+        `BEGIN; UPDATE public.bank_a SET v = v - 7 WHERE id = ${id}; UPDATE public.bank_b SET v = v + 7 WHERE id = ${201 - id}; COMMIT`,
+      );
     }
     await closeSession(session);
   });
@@ -201,10 +218,15 @@ test('#12 a transaction open while the snapshot is made is wholly in it or wholl
     opened = true;
     return snapshot;
   });
-  await waitUntil(async () => {
-    const { rows } = await client.query(`SELECT FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock' AND datname = current_database()`);
-    return rows.length > 0;
-  }, { what: 'the slot to wait for the open transaction', deadlineMs: 10_000 });
+  await waitUntil(
+    async () => {
+      const { rows } = await client.query(
+        `SELECT FROM pg_stat_activity WHERE backend_type = 'walsender' AND wait_event_type = 'Lock' AND datname = current_database()`,
+      );
+      return rows.length > 0;
+    },
+    { what: 'the slot to wait for the open transaction', deadlineMs: 10_000 },
+  );
   expect(opened).toBe(false);
   await other.query('COMMIT');
   await using snapshot = await opening;
@@ -218,10 +240,15 @@ test('#12 a transaction open while the snapshot is made is wholly in it or wholl
 
 test('the temporary slot is gone as soon as the snapshot is open', async () => {
   await using snapshot = await openSnapshot();
-  await waitUntil(async () => {
-    const { rows } = await client.query(`SELECT FROM pg_replication_slots WHERE slot_name LIKE 'millrace_load_%' AND database = current_database()`);
-    return rows.length === 0;
-  }, { what: 'the slot to be dropped', deadlineMs: 10_000 });
+  await waitUntil(
+    async () => {
+      const { rows } = await client.query(
+        `SELECT FROM pg_replication_slots WHERE slot_name LIKE 'millrace_load_%' AND database = current_database()`,
+      );
+      return rows.length === 0;
+    },
+    { what: 'the slot to be dropped', deadlineMs: 10_000 },
+  );
   await client.query('CREATE TABLE IF NOT EXISTS one_row AS SELECT 1 AS a');
   expect(snapshot.position.source).toBe('test/1');
 });
@@ -235,7 +262,9 @@ test.each([
   ['VACUUM FULL', 'VACUUM FULL changed'],
 ])('#13 %s after the snapshot is TABLE_REWRITTEN, not an empty or foreign table', async (_, change) => {
   await client.query('DROP TABLE IF EXISTS changed, changed_old');
-  await client.query(`CREATE TABLE changed (a int PRIMARY KEY, b int, c int); INSERT INTO changed SELECT g, g, -g FROM generate_series(1, 100) g`);
+  await client.query(
+    `CREATE TABLE changed (a int PRIMARY KEY, b int, c int); INSERT INTO changed SELECT g, g, -g FROM generate_series(1, 100) g`,
+  );
   const subject = await tableOf('changed');
   await using snapshot = await openSnapshot();
   const [chunk] = await chunksOf(snapshot, subject);
@@ -353,15 +382,22 @@ test('tables without columns, with 1,600, and with generated columns are read', 
   await using snapshot = await openSnapshot();
   expect(await readAll(snapshot, await tableOf('nothing'))).toEqual(['', '']);
   expect(await valuesOf(snapshot, await tableOf('nothing'))).toEqual([[], []]);
-  expect(await valuesOf(snapshot, await tableOf('wide'))).toEqual([names.map((_, index) => (index === 0 ? 1 : index === 1_599 ? 2 : null))]);
+  expect(await valuesOf(snapshot, await tableOf('wide'))).toEqual([
+    names.map((_, index) => (index === 0 ? 1 : index === 1_599 ? 2 : null)),
+  ]);
   expect(await readAll(snapshot, await tableOf('computed'))).toEqual(['1\tx']);
   expect((await valuesOf(snapshot, await tableOf('computed')))[0]?.map(String)).toEqual(['1', 'Symbol(unchanged)', 'x']);
 });
 
 test('row images hold the exact values: controls, nulls, empty texts, numbers beyond 2^53, floats, bytes', async () => {
   const text = `tab\tnew\nret\rback\\slash \\N \\. \b\f\v é€𝄞`;
-  await client.query(`CREATE TABLE exact (id bigint PRIMARY KEY, t text, n text, e text, f float8, r float4, b bytea, o boolean, d numeric, s smallint)`);
-  await client.query(`INSERT INTO exact VALUES (9223372036854775807, $1, NULL, '', 'NaN', '-Infinity', '\\x00ff0a5c', true, '1e-400', -32768)`, [text]);
+  await client.query(
+    `CREATE TABLE exact (id bigint PRIMARY KEY, t text, n text, e text, f float8, r float4, b bytea, o boolean, d numeric, s smallint)`,
+  );
+  await client.query(
+    `INSERT INTO exact VALUES (9223372036854775807, $1, NULL, '', 'NaN', '-Infinity', '\\x00ff0a5c', true, '1e-400', -32768)`,
+    [text],
+  );
   await client.query(`INSERT INTO exact VALUES (-9007199254740993, '\\N', '\\', NULL, '-0', 1.1, '', false, 'NaN', 1)`);
   await using snapshot = await openSnapshot();
   const rows = (await valuesOf(snapshot, await tableOf('exact'))).toReversed();
@@ -379,13 +415,26 @@ test('a filter is applied by the source, and its values are only ever values', a
     const subject = await tableOf('filtered', { filter });
     return (await valuesOf(snapshot, subject)).map((row) => String(row[1]));
   };
-  const compare = (column: string, operator: 'eq' | 'noteq' | 'ste' | 'gte', value: string): RowFilter => ({ kind: 'compare', column, operator, value });
+  const compare = (column: string, operator: 'eq' | 'noteq' | 'ste' | 'gte', value: string): RowFilter => ({
+    kind: 'compare',
+    column,
+    operator,
+    value,
+  });
   expect(await count(compare("na'me", 'eq', `it's \\ "x"`))).toEqual(['3']);
   expect(await count(compare("na'me", 'eq', `' OR true --`))).toEqual([]);
   expect(await count(compare("na'me", 'ste', 'a'))).toEqual(['1', '2']);
   expect(await count(compare('n', 'gte', '3'))).toEqual(['3', '10']);
   expect(await count({ kind: 'notbetween', column: 'd', start: '2020-06-01', end: '2021-06-01' })).toEqual(['1', '10']);
-  expect(await count({ kind: 'all', of: [{ kind: 'notnull', column: 'd' }, { kind: 'any', of: [compare('n', 'eq', '1'), { kind: 'null', column: "na'me" }] }] })).toEqual(['1', '10']);
+  expect(
+    await count({
+      kind: 'all',
+      of: [
+        { kind: 'notnull', column: 'd' },
+        { kind: 'any', of: [compare('n', 'eq', '1'), { kind: 'null', column: "na'me" }] },
+      ],
+    }),
+  ).toEqual(['1', '10']);
   await expect(count(compare('missing', 'eq', '1'))).rejects.toMatchObject({ code: 'SOURCE_FILTER_COLUMN' });
 });
 
@@ -394,7 +443,12 @@ test('a row-level security policy refuses the read instead of hiding rows', asyn
     CREATE ROLE ${database.name}_reader LOGIN REPLICATION; GRANT SELECT ON secured TO ${database.name}_reader`);
   try {
     const reader = { ...connection, user: `${database.name}_reader` };
-    await using snapshot = await openSecondSnapshot({ connection: reader, identity: IDENTITY, applicationName: 'millrace:test:rls', signal: never });
+    await using snapshot = await openSecondSnapshot({
+      connection: reader,
+      identity: IDENTITY,
+      applicationName: 'millrace:test:rls',
+      signal: never,
+    });
     await expect(readAll(snapshot, await tableOf('secured'))).rejects.toMatchObject({ code: 'SOURCE_RIGHTS', class: 'operator' });
   } finally {
     await client.query(`DROP OWNED BY ${database.name}_reader; DROP ROLE ${database.name}_reader`);

@@ -4,14 +4,28 @@ import type { TableId, TableSchema, TableVersion } from '@millrace/contract/tabl
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { chunkCondition, formatLocator, keyCondition, keyLiteral, parseLocator } from './chunk-locator.js';
-import { type ChunkAbilities, type ChunkSize, DEFAULT_CHUNK_SIZE, estimatedRows, planChunks, rowsPerChunk } from './chunk-plan.js';
-import { sqlStateOf } from './connect-error.js';
-import type { ConnectionSettings } from './connection-url.js';
+import {
+  type ChunkAbilities,
+  type ChunkSize,
+  DEFAULT_CHUNK_SIZE,
+  estimatedRows,
+  planChunks,
+  rowsPerChunk,
+} from './chunk-plan.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
+import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import { copyOut } from './copy-out.js';
 import { CopyRowsEncoder } from './copy-rows.js';
-import { quoteIdentifier, quoteTable } from './quote-identifier.js';
+import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import { filterCondition } from './row-filter.js';
-import { checkUnchanged, databaseFacts, relationByName, relationStatistics, type StoredRelation, storedRelations } from './snapshot-relations.js';
+import {
+  checkUnchanged,
+  databaseFacts,
+  relationByName,
+  relationStatistics,
+  type StoredRelation,
+  storedRelations,
+} from './snapshot-relations.js';
 import { type Lease, SnapshotSessions } from './snapshot-sessions.js';
 
 const PART_BYTES = 256 * 1024;
@@ -82,7 +96,12 @@ class PostgresSnapshot implements Snapshot {
     }
   }
 
-  async *read(table: SnapshotTable, version: TableVersion, chunk: ChunkSpec, signal: AbortSignal): AsyncGenerator<ChunkPart, void, undefined> {
+  async *read(
+    table: SnapshotTable,
+    version: TableVersion,
+    chunk: ChunkSpec,
+    signal: AbortSignal,
+  ): AsyncGenerator<ChunkPart, void, undefined> {
     const relation = await this.#relationOf(table.schema, chunk, signal);
     const statement = copyStatement(table, relation, chunk);
     const encoder = table.encoding === 'rows' ? new CopyRowsEncoder(version) : null;
@@ -100,7 +119,11 @@ class PostgresSnapshot implements Snapshot {
       signal.throwIfAborted();
       // Undefined table and column: the plan was made with the present catalogue, not with the snapshot's.
       if (['42P01', '42703'].includes(sqlStateOf(cause) ?? '')) {
-        throw new MillraceError('TABLE_REWRITTEN', { ...named(table.schema), change: 'it or a column of it was dropped or renamed' }, { cause });
+        throw new MillraceError(
+          'TABLE_REWRITTEN',
+          { ...named(table.schema), change: 'it or a column of it was dropped or renamed' },
+          { cause },
+        );
       }
       throw await this.sessions.explain(cause, `reading ${named(table.schema).table}`);
     } finally {
@@ -112,7 +135,12 @@ class PostgresSnapshot implements Snapshot {
     await this.sessions[Symbol.asyncDispose]();
   }
 
-  async *#cut(schema: TableSchema, relation: StoredRelation, after: ChunkSpec | null, signal: AbortSignal): AsyncGenerator<Omit<ChunkSpec, 'index'>> {
+  async *#cut(
+    schema: TableSchema,
+    relation: StoredRelation,
+    after: ChunkSpec | null,
+    signal: AbortSignal,
+  ): AsyncGenerator<Omit<ChunkSpec, 'index'>> {
     const { oid } = relation;
     // Leaves overlap in their keys, so only a table that stores its own rows is cut by them.
     const own = relation.schema === schema.id.schema && relation.table === schema.id.table;
@@ -128,10 +156,19 @@ class PostgresSnapshot implements Snapshot {
         const perChunk = plan.chunks.kind === 'pages' ? plan.chunks.pagesPerChunk : Math.max(plan.statistics.pages, 1);
         if (done.to !== null) yield* cutPages(oid, done.to, plan.statistics.pages, perChunk);
       } else if (after.keys?.to != null) {
-        yield* this.#cutKeys(schema, relation, { ...after.keys, from: after.keys.to, to: null }, rowsPerChunk(plan.statistics, this.size), signal);
+        yield* this.#cutKeys(
+          schema,
+          relation,
+          { ...after.keys, from: after.keys.to, to: null },
+          rowsPerChunk(plan.statistics, this.size),
+          signal,
+        );
       }
     } else if (plan.chunks.kind === 'all') {
-      yield { locator: formatLocator({ kind: plan.chunks.keys === null ? 'all' : 'keys', relation: oid }), keys: plan.chunks.keys };
+      yield {
+        locator: formatLocator({ kind: plan.chunks.keys === null ? 'all' : 'keys', relation: oid }),
+        keys: plan.chunks.keys,
+      };
     } else if (plan.chunks.kind === 'keys') {
       yield* this.#cutKeys(schema, relation, plan.chunks.keys, plan.chunks.rowsPerChunk, signal);
     } else {
@@ -182,7 +219,10 @@ class PostgresSnapshot implements Snapshot {
     const relations = await this.#relationsOf(schema.id, signal);
     const relation = relations === 'unknown' ? undefined : relations.find((each) => each.oid === oid);
     if (relation !== undefined) return relation;
-    throw new MillraceError('TABLE_REWRITTEN', { ...named(schema), change: 'it was not there, or was another table, when the snapshot was taken' });
+    throw new MillraceError('TABLE_REWRITTEN', {
+      ...named(schema),
+      change: 'it was not there, or was another table, when the snapshot was taken',
+    });
   }
 
   /** Runs queries inside the snapshot on a session of the pool; their locks end with them. */
@@ -194,6 +234,7 @@ class PostgresSnapshot implements Snapshot {
       await endSavepoint(lease);
       return result;
     } catch (cause) {
+      signal.throwIfAborted();
       throw await this.sessions.explain(cause, 'cutting a table into chunks');
     }
   }
@@ -205,7 +246,13 @@ async function endSavepoint(lease: Lease): Promise<void> {
 }
 
 /** First key that lies at least `rows` rows behind the range's beginning, and behind its first value; null where there is none. */
-async function keyAfter(client: Client, schema: TableSchema, relation: StoredRelation, keys: KeyRange, rows: number): Promise<string | null> {
+async function keyAfter(
+  client: Client,
+  schema: TableSchema,
+  relation: StoredRelation,
+  keys: KeyRange,
+  rows: number,
+): Promise<string | null> {
   const column = quoteIdentifier(keys.column);
   const next = async (condition: string | null, offset: number): Promise<string | null> => {
     const where = condition === null ? '' : ` WHERE ${condition}`;
@@ -231,7 +278,9 @@ function* cutPages(relation: number, first: number, pages: number, pagesPerChunk
 
 /** Generated columns are left out: the stream does not carry them either, and a sink never writes them. */
 function copyStatement(table: SnapshotTable, relation: StoredRelation, chunk: ChunkSpec): string {
-  const columns = table.schema.columns.filter((column) => column.generated === null).map((column) => quoteIdentifier(column.name));
+  const columns = table.schema.columns
+    .filter((column) => column.generated === null)
+    .map((column) => quoteIdentifier(column.name));
   const conditions = [
     chunkCondition(chunk, table.schema),
     table.filter === null ? null : `(${filterCondition(table.filter, table.schema)})`,

@@ -1,6 +1,7 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
-import { queryError, sqlStateOf } from './connect-error.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
+import { queryError } from './query-error.js';
 import { readLogEnd } from './catalog-state.js';
 import { type LsnKey, parseLsn, type SourceIdentity } from './lsn.js';
 import { parseTimelineHistory, type TimelineFork } from './slot-rules.js';

@@ -1,3 +1,5 @@
+import type { ColumnSchema, TableSchema } from '@millrace/contract/table.js';
+
 /** How one relation's rows were stored when a version was described. */
 export interface RelationNote {
   readonly filenode: number;
@@ -11,26 +13,31 @@ export interface RelationNote {
  */
 export interface StorageNote {
   readonly oid: number;
+  /** Why the table's rows have to be loaded, where its changes are not carried until then; null: they are carried. */
+  readonly awaiting: string | null;
   readonly relations: ReadonlyMap<number, RelationNote>;
 }
 
-/** `oid|relation:filenode:runs;…`, where runs are `transaction*columns`, `x` standing for columns without values of their own. */
-export function formatStorageNote({ oid, relations }: StorageNote): string {
+/**
+ * `oid|reason|relation:filenode:runs;…`: the reason percent-encoded and mostly empty, runs as `transaction*columns`, where `x` stands
+ * for columns without values of their own.
+ */
+export function formatStorageNote({ oid, awaiting, relations }: StorageNote): string {
   const entries = [...relations].toSorted(([left], [right]) => left - right);
-  return `${oid}|${entries.map(([relation, note]) => `${relation}:${note.filenode}:${formatRuns(note.writtenBy)}`).join(';')}`;
+  return `${oid}|${encodeURIComponent(awaiting ?? '')}|${entries.map(([relation, note]) => `${relation}:${note.filenode}:${formatRuns(note.writtenBy)}`).join(';')}`;
 }
 
 /** Null where the text is no note: its version was not made by this connector. */
 export function parseStorageNote(text: string): StorageNote | null {
-  const match = /^(\d+)\|(.*)$/.exec(text);
+  const match = /^(\d+)\|([^|]*)\|(.*)$/.exec(text);
   if (match === null) return null;
-  const [, oid = '', rest = ''] = match;
+  const [, oid = '', reason = '', rest = ''] = match;
   const relations = new Map<number, RelationNote>();
   for (const entry of rest === '' ? [] : rest.split(';')) {
     const [relation = '', filenode = '', runs = ''] = entry.split(':');
     relations.set(Number(relation), { filenode: Number(filenode), writtenBy: parseRuns(runs) });
   }
-  return { oid: Number(oid), relations };
+  return { oid: Number(oid), awaiting: reason === '' ? null : decodeURIComponent(reason), relations };
 }
 
 function formatRuns(writtenBy: readonly (string | null)[]): string {
@@ -52,18 +59,33 @@ function parseRuns(text: string): readonly (string | null)[] {
   });
 }
 
+/** A version with its note. */
+export interface StoredVersion {
+  readonly schema: TableSchema;
+  readonly note: StorageNote;
+}
+
 /**
- * Why the rows may have changed between two notes without a change in the stream; null: they have not. PostgreSQL logs no rows when
+ * Why the rows may have changed between two versions without a change in the stream; null: they have not. PostgreSQL logs no rows when
  * ALTER TABLE rewrites a table (ALTER COLUMN TYPE, a default computed per row); it then writes the columns' catalogue rows, too.
  * VACUUM FULL, CLUSTER and TRUNCATE give a new filenode and leave them alone (but for the columns whose missing value a rewrite
  * makes superfluous, which cannot be told from an ALTER: those tables load once more than they need).
  */
-export function rewriteReason(earlier: StorageNote, later: StorageNote): string | null {
-  for (const [relation, now] of later.relations) {
-    const before = earlier.relations.get(relation);
+export function rewriteReason(earlier: StoredVersion, later: StoredVersion): string | null {
+  const computed = later.schema.columns.find(
+    (column) => computedPerRow(column) && !earlier.schema.columns.some(({ ordinal }) => ordinal === column.ordinal),
+  );
+  for (const [relation, now] of later.note.relations) {
+    const before = earlier.note.relations.get(relation);
     if (before === undefined || before.filenode === now.filenode) continue;
-    const rewritten = now.writtenBy.some((by, index) => by !== null && by !== before.writtenBy[index]);
-    if (rewritten) return 'its rows were rewritten';
+    if (before.writtenBy.some((by, index) => by !== null && now.writtenBy[index] !== null && by !== now.writtenBy[index])) return 'its rows were rewritten';
+    if (computed !== undefined) return `column "${computed.name}" was added with a value computed for each row`;
   }
   return null;
+}
+
+/** Rows from before the column have a value that the catalogue does not tell. */
+function computedPerRow(column: ColumnSchema): boolean {
+  if (column.missingValue !== null || column.generated !== null) return false;
+  return column.default !== null || column.identity !== 'none';
 }

@@ -1,7 +1,7 @@
 import type { TableId, TableSchema } from '@millrace/contract/table.js';
 import type { Client } from 'pg';
 import { type DescribedTable, describeTables, describeTablesByOid } from './catalog/describe-tables.js';
-import { queryError } from './connect-error.js';
+import { queryError } from './query-error.js';
 import { formatStorageNote, type RelationNote, type StorageNote } from './storage-note.js';
 
 /** A table as the catalogue has it, its schema with the note on its storage. */
@@ -28,7 +28,7 @@ async function read(client: Client, describe: () => Promise<readonly DescribedTa
     const notes = await readNotes(client, described.map(({ oid }) => oid));
     await client.query('COMMIT');
     return described.map(({ oid, schema }) => {
-      const note = { oid, relations: notes.get(oid) ?? new Map<number, RelationNote>() };
+      const note = { oid, awaiting: null, relations: notes.get(oid) ?? new Map<number, RelationNote>() };
       return { oid, note, schema: { ...schema, storage: formatStorageNote(note) } };
     });
   } catch (cause) {

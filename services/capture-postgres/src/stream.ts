@@ -5,15 +5,16 @@ import type { Position } from '@millrace/contract/position.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { CatalogObserver } from './catalog-observer.js';
 import { CatalogSession } from './catalog-session.js';
-import { queryError } from './connect-error.js';
-import type { ConnectionSettings } from './connection-url.js';
+import { queryError } from './query-error.js';
+import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import type { LsnKey, SourceIdentity } from './lsn.js';
 import type { CaptureNames } from './names.js';
 import type { PublishedTables } from './published-tables.js';
 import { ReadPacing } from './read-pacing.js';
 import { ReplicationStream } from './replication-stream.js';
 import { SchemaTracker } from './schema-tracker.js';
-import { closeSession, openSession } from './session.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { openSession } from './session.js';
 import { TransactionDecoder } from './transaction-decoder.js';
 import { retainedLogBytes, walsenderTimeoutMs, walsenderWorks } from './walsender-watch.js';
 
@@ -46,8 +47,29 @@ const MAX_SILENCE_MS = 60_000;
 export async function streamChanges(context: StreamContext, after: Position, journal: EventWriter, options: StreamOptions): Promise<void> {
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
-  const application = `${context.names.applicationPrefix}catalog`;
-  const client = await openSession(context.connection, { applicationName: application, signal });
+  try {
+    await streamUntil(signal, failure, { context, after, journal, options });
+  } catch (error) {
+    if (!signal.aborted) failure.abort(error);
+  }
+  if (!options.signal.aborted) throw streamError(failure.signal.reason);
+}
+
+/** What the driver or the server reported as an error of the table; a programming error stays what it is. */
+function streamError(error: unknown): unknown {
+  const bug = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
+  return bug ? error : queryError(error, 'streaming changes');
+}
+
+interface Streaming {
+  readonly context: StreamContext;
+  readonly after: Position;
+  readonly journal: EventWriter;
+  readonly options: StreamOptions;
+}
+
+async function streamUntil(signal: AbortSignal, failure: AbortController, { context, after, journal, options }: Streaming): Promise<void> {
+  const client = await openSession(context.connection, { applicationName: `${context.names.applicationPrefix}catalog`, signal });
   const catalog = new CatalogSession(client);
   const alarm = new Alarm();
   const tracker = new SchemaTracker({ catalog, journal, known: options.known, needsLoad: options.needsLoad, wake: () => alarm.ring() });
@@ -55,22 +77,15 @@ export async function streamChanges(context: StreamContext, after: Position, jou
   try {
     const timeoutMs = await catalog.run(walsenderTimeoutMs);
     const statusEveryMs = timeoutMs > 0 ? Math.min(STATUS_AT_LEAST_MS, timeoutMs / 3) : STATUS_AT_LEAST_MS;
-    let written = after.key;
-    while (!signal.aborted) {
-      const decoder = new TransactionDecoder(journal, tracker, context.identity, written);
-      const session = new StreamSession({ context, journal, catalog, decoder, statusEveryMs, signal });
-      await session.run();
-      written = decoder.written;
-    }
+    const decoder = new TransactionDecoder(journal, tracker, context.identity, after.key);
+    await new StreamSession({ context, journal, catalog, decoder, statusEveryMs, signal }).run();
   } catch (error) {
-    if (!signal.aborted) throw queryError(error, 'streaming changes');
+    failure.abort(error);
   } finally {
     failure.abort();
     await observing;
     await closeSession(client);
   }
-  // The stream ended by its own signal only where nothing failed.
-  if (!options.signal.aborted && failure.signal.reason instanceof Error) throw failure.signal.reason;
 }
 
 interface Observing {
@@ -122,7 +137,7 @@ interface StreamSessionOptions {
   readonly signal: AbortSignal;
 }
 
-/** One START_REPLICATION: from the decoder's place on, until the signal or until other publications have to be subscribed to. */
+/** One START_REPLICATION, from the decoder's place on until the signal. */
 class StreamSession {
   readonly #pacing = new ReadPacing();
   #heardMs = performance.now();
@@ -138,19 +153,18 @@ class StreamSession {
 
   async run(): Promise<void> {
     const { context, decoder, signal } = this.options;
-    const publications = context.published.publications;
     const client = await openSession(context.connection, {
       applicationName: `${context.names.applicationPrefix}stream`,
       replication: true,
       signal,
     });
-    await using stream = await ReplicationStream.start(client, { slot: context.names.slot, from: decoder.written, publications });
+    await using stream = await ReplicationStream.start(client, { slot: context.names.slot, from: decoder.written, publications: context.published.publications });
     const abort = (): void => stream.fail(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
     const ticker = setInterval(() => this.#tick(stream), TICK_MS);
     try {
-      while (context.published.publications === publications || !decoder.betweenTransactions) await this.#step(stream);
+      while (!signal.aborted) await this.#step(stream);
     } finally {
       clearInterval(ticker);
       signal.removeEventListener('abort', abort);

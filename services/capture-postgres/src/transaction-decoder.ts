@@ -49,10 +49,6 @@ export class TransactionDecoder {
     return this.#written;
   }
 
-  get betweenTransactions(): boolean {
-    return this.#phase === 'between';
-  }
-
   /** True once after each keepalive that asks for an answer. */
   takeReplyRequest(): boolean {
     const requested = this.#replyRequested;

@@ -70,6 +70,7 @@ async function finish(command: () => Promise<number>, told: { readonly command: 
 /** An error met before anything was started: on stderr for people; `run --json` says its last word on stdout too. */
 function refuse(error: unknown, told: { readonly command: string; readonly json: boolean }): void {
   const failure = describeFailure(error);
+  if (process.argv.includes('debug') && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   process.stderr.write(`${failure.code}: ${failure.message}\n  why     ${failure.cause}\n  remedy  ${failure.remedy}\n`);
   if (told.json && told.command === 'run') {
     process.stdout.write(`${JSON.stringify({ event: 'stopped', reason: 'refused', error: failure, tables: [], sourceLagMs: null, targetLagMs: null })}\n`);

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { sinkNamePrefix } from './sink-name.js';
 import { serverFailureOf } from './sql-state.js';
 import { createStateSchema } from './state-schema.js';
 import type { TaskState } from './state.js';
@@ -7,8 +8,8 @@ import type { TaskState } from './state.js';
 const PATIENCE = '3s';
 
 /**
- * Claims the task for this sink. An older one that is busy gets a moment to commit; one that hangs with the checkpoint's row
- * locked is ended: its transaction rolls back, so nothing of it is half-applied.
+ * Claims the task for this sink. An older one that is busy gets a moment to commit; one that hangs in a transaction of the task
+ * is ended: its transaction rolls back, so nothing of it is half-applied.
  */
 export async function takeOver(client: Client, { task, state, definition }: { readonly task: string; readonly state: TaskState; readonly definition: string }): Promise<bigint> {
   await createStateSchema(client);
@@ -21,15 +22,22 @@ export async function takeOver(client: Client, { task, state, definition }: { re
     await endOlderSinks(client, task);
     return await state.claim(client, definition);
   } finally {
-    await client.query('RESET lock_timeout');
+    // On a connection that is gone the setting is gone too, and the first error is the one to tell.
+    await client.query('RESET lock_timeout').catch(() => undefined);
   }
 }
 
-/** Ends the sessions of this task's other sinks, by the name that every sink's session carries. */
+/**
+ * Ends the sessions of the generations that have claimed the task so far, by the name that every sink's session carries. Those that
+ * are still claiming have generation 0: two that start at once must not end each other.
+ */
 async function endOlderSinks(client: Client, task: string): Promise<void> {
   await client.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE pid <> pg_backend_pid() AND datname = current_database() AND starts_with(application_name, $1)`,
-    [`millrace:${task}:sink:`],
+    `SELECT pg_terminate_backend(s.pid)
+     FROM (SELECT pid, substr(application_name, length($1) + 1) AS rest FROM pg_stat_activity
+           WHERE pid <> pg_backend_pid() AND datname = current_database() AND starts_with(application_name, $1)) s
+     JOIN millrace.checkpoint c ON c.task = $2
+     WHERE CASE WHEN s.rest ~ '^[0-9]{1,19}:' THEN split_part(s.rest, ':', 1)::numeric END BETWEEN 1 AND c.generation`,
+    [sinkNamePrefix(task), task],
   );
 }

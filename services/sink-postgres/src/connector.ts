@@ -1,13 +1,15 @@
+import { tableSchemaShape } from '@millrace/codec/table-schema-shape.js';
 import type { SinkSettings } from '@millrace/contract/endpoint.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { ChunkEncoding, LoadChunk } from '@millrace/contract/load.js';
 import type { Checkpoint } from '@millrace/contract/position.js';
-import type { ApplyResult, DeadLetter, LoadPreparation, SinkGuarantee, SinkState, SinkWriter, TableState, TransactionGroup } from '@millrace/contract/sink.js';
+import type { ApplyResult, DeadLetter, LoadPreparation, SinkGuarantee, SinkState, SinkWriter, TablePreparation, TableState, TransactionGroup } from '@millrace/contract/sink.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
+import { alterTable } from './alter.js';
 import { GroupApplier } from './group-applier.js';
 import { assessTarget } from './assess.js';
 import { takeOver } from './claim.js';
@@ -16,6 +18,7 @@ import { copyChunk } from './load.js';
 import { emptyTable, prepareTable } from './prepare.js';
 import { openSinkSession, type SinkSession } from './session.js';
 import { SessionPool } from './session-pool.js';
+import { type SessionPurpose, sinkName } from './sink-name.js';
 import { targetError } from './sql-state.js';
 import { TaskState } from './state.js';
 import { inTransaction } from './transaction.js';
@@ -46,8 +49,8 @@ class PostgresSink implements SinkWriter {
     this.#loads = new SessionPool(LOAD_SESSIONS, () => openSinkSession(connection, this.#applicationName('load')));
   }
 
-  assess(tables: readonly TableSchema[]): Promise<readonly Finding[]> {
-    return this.#briefly('assess', (client) => assessTarget(client, tables));
+  assess(tables: readonly TableSchema[], preparation: TablePreparation): Promise<readonly Finding[]> {
+    return this.#briefly('assess', (client) => assessTarget(client, tables, preparation));
   }
 
   inspect(): Promise<SinkState> {
@@ -59,8 +62,13 @@ class PostgresSink implements SinkWriter {
     this.#session = session;
     return this.#doing('claiming the task', async () => {
       this.#generation = await takeOver(session.client, { task: this.#settings.task, state: this.#state, definition });
-      await session.client.query(`SELECT set_config('application_name', $1, false)`, [this.#applicationName('apply')]);
-      this.#applier = new GroupApplier({ session, task: this.#settings.task, generation: this.#generation, policy: this.#settings.policy, state: this.#state, connection: this.#connection });
+      this.#applier = new GroupApplier({
+        task: this.#settings.task,
+        generation: this.#generation,
+        policy: this.#settings.policy,
+        state: this.#state,
+        open: () => openSinkSession(this.#connection, this.#applicationName('apply')),
+      });
       return this.#state.read(session.client);
     });
   }
@@ -145,12 +153,20 @@ class PostgresSink implements SinkWriter {
     client: Client,
     { table, load, preparation, known }: { readonly table: TableVersion; readonly load: string; readonly preparation: LoadPreparation; readonly known: NonNullable<Awaited<ReturnType<TaskState['applied']>>> },
   ): Promise<void> {
-    if (known.preparedAttempt === 0) {
+    if (known.preparedAttempt === 0 && known.applied !== null) {
+      // Loaded before: what it has is ours, and comes again; unless rows were there that are not.
+      if (!known.wasEmpty && preparation.preparation === 'DO_NOTHING') throw new MillraceError('LOAD_RESTART_NOT_EMPTY', { table: `${table.schema.id.schema}.${table.schema.id.table}` });
+      await alterTable(client, tableSchemaShape.parse(known.applied), table.schema);
+      await emptyTable(client, table.schema);
+      await this.#state.setApplied(client, table.source, table.schema);
+      await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: true });
+    } else if (known.preparedAttempt === 0) {
       const made = await prepareTable(client, table.schema, preparation.preparation);
       await this.#state.setApplied(client, table.source, table.schema);
       await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: made.wasEmpty });
     } else if (known.preparedAttempt < preparation.firstAttempt) {
       if (!known.wasEmpty) throw new MillraceError('LOAD_RESTART_NOT_EMPTY', { table: `${table.schema.id.schema}.${table.schema.id.table}` });
+      await this.#state.waitForChunks(client, table.source);
       await emptyTable(client, table.schema);
       await this.#state.forgetChunks(client, table.source);
       await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: true });
@@ -162,7 +178,7 @@ class PostgresSink implements SinkWriter {
     return this.#session.client;
   }
 
-  async #briefly<T>(purpose: string, work: (client: Client) => Promise<T>): Promise<T> {
+  async #briefly<T>(purpose: SessionPurpose, work: (client: Client) => Promise<T>): Promise<T> {
     const { client } = await openSinkSession(this.#connection, this.#applicationName(purpose));
     try {
       return await this.#doing(purpose, () => work(client));
@@ -180,7 +196,7 @@ class PostgresSink implements SinkWriter {
   }
 
   /** A newer sink finds the backends of older ones by this name. */
-  #applicationName(purpose: string): string {
-    return `millrace:${this.#settings.task}:sink:${this.#generation}:${purpose}`;
+  #applicationName(purpose: SessionPurpose): string {
+    return sinkName(this.#settings.task, this.#generation, purpose);
   }
 }

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { TableId, TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
@@ -62,7 +63,7 @@ const sequenceRow = z.object({ sequence: z.string(), descending: z.boolean() });
  * Sets a serial or identity column's sequence to the furthest value that the table holds, never back, so that the target's own
  * inserts after a cut-over do not meet a key that is there.
  */
-async function advanceSequence(client: Client, id: TableId, column: string): Promise<void> {
+export async function advanceSequence(client: Client, id: TableId, column: string): Promise<void> {
   const { rows } = await client.query(
     `SELECT s.seqrelid::regclass::text AS sequence, s.seqincrement < 0 AS descending FROM pg_catalog.pg_sequence s
      WHERE s.seqrelid = pg_catalog.pg_get_serial_sequence($1, $2)::regclass`,

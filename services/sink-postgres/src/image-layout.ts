@@ -6,6 +6,8 @@ import type { TableVersion } from '@millrace/contract/table.js';
 export interface ImageLayout {
   readonly version: TableVersion;
   readonly wires: readonly WireType[];
+  /** Columns that the source computes: the target does too, whatever an image says of them. */
+  readonly computed: readonly boolean[];
   /** Columns of the key, ascending; empty: the table is keyless and a row is known by all its columns. */
   readonly key: readonly number[];
   /** The only key column is an integer: the key fits a number. */
@@ -17,7 +19,8 @@ export function imageLayoutOf(version: TableVersion): ImageLayout {
   const key = keyColumnsOf(version);
   const [first] = key;
   const wire = first === undefined ? undefined : wires[first];
-  return { version, wires, key, integerKey: key.length === 1 && (wire === 'int' || wire === 'long') };
+  const computed = version.schema.columns.map((column) => column.generated !== null);
+  return { version, wires, computed, key, integerKey: key.length === 1 && (wire === 'int' || wire === 'long') };
 }
 
 /**

@@ -51,8 +51,9 @@ export class ImageMerger {
       const from = reader.position;
       const state = reader.next();
       if (state === COLUMN.value) skipValue(reader, layout.wires[column] ?? 'string');
-      unchanged[column] = state === COLUMN.unchanged;
-      if (state === COLUMN.unchanged) this.missing++;
+      const isMissing = state === COLUMN.unchanged && layout.computed[column] !== true;
+      unchanged[column] = isMissing;
+      if (isMissing) this.missing++;
       this.buffers[column] = buffer;
       this.starts[column] = from;
       this.ends[column] = reader.position;

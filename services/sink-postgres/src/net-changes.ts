@@ -23,6 +23,8 @@ export interface NetChanges {
   readonly inserts: RowList;
   /** Rows that moved to another key and whose new images lack values that only the deleted row has; the same index belongs together. */
   readonly moves: { readonly from: RowList; readonly to: RowList };
+  /** A row moved from one key to another: as a delete and an insert, here or in `moves`. */
+  readonly movesRows: boolean;
 }
 
 const NONE = -1;
@@ -173,11 +175,13 @@ class Collapse {
     const inserts = new RowList();
     const moves = { from: new RowList(), to: new RowList() };
     const image = new ImageMerger(this.log, this.layout);
+    let movesRows = false;
     for (let entry = 0; entry < this.live.length; entry++) {
       if (this.gone.at(entry) === 1) this.pushKey(deletes, entry);
       if (this.live.at(entry) === 0) continue;
       const origin = this.origin.at(entry);
       const stays = origin === entry;
+      movesRows ||= origin !== NONE && !stays;
       const missing = this.resolve(image, this.newest.at(entry), stays);
       if (origin === NONE) {
         if (missing > 0) return undefined;
@@ -192,7 +196,7 @@ class Collapse {
         inserts.push(image.buffer, image.start, image.end);
       }
     }
-    return { truncate: this.truncated, deletes, updates: [...updates.values()], inserts, moves };
+    return { truncate: this.truncated, deletes, updates: [...updates.values()], inserts, moves, movesRows };
   }
 
   /** Where a row stays in its place, only its key is taken from the old image: values that are there need not be written again. */

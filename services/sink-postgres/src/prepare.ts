@@ -6,8 +6,10 @@ import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { createSerial, createTable, sequenceName, setDefault } from './create-table.js';
 import { displayTable, findingOf } from './finding.js';
+import { type PresentTable, readPresentTable } from './present-table.js';
 import { inSavepoint } from './savepoint.js';
 import { serverFailureOf } from './sql-state.js';
+import { incompatibilities } from './table-compatibility.js';
 import { findTable, freeRelationName, isEmpty } from './target-relation.js';
 import { createTypes } from './target-types.js';
 
@@ -22,16 +24,17 @@ export interface Prepared {
 
 /**
  * Makes the target table ready for its rows, inside the caller's transaction, so that the caller's record of it makes it happen once.
- * @throws MillraceError TARGET_NOT_A_TABLE, TARGET_TABLE_IN_USE
+ * @throws MillraceError TARGET_NOT_A_TABLE, TARGET_TABLE_IN_USE, TARGET_TABLE_INCOMPATIBLE
  */
 export async function prepareTable(client: Client, schema: TableSchema, preparation: TablePreparation): Promise<Prepared> {
-  let there = (await findTable(client, schema.id)) !== null;
-  if (there && preparation === 'DROP_AND_CREATE') {
+  let oid = await findTable(client, schema.id);
+  if (oid !== null && preparation === 'DROP_AND_CREATE') {
     await dropTable(client, schema);
-    there = false;
+    oid = null;
   }
-  await createTypes(client, schema);
-  if (!there) return { created: true, wasEmpty: true, findings: await createWhole(client, schema) };
+  await createTypes(client, schema, null);
+  if (oid === null) return { created: true, wasEmpty: true, findings: await createWhole(client, schema) };
+  refuseIncompatible(schema, await readPresentTable(client, oid));
   switch (preparation) {
     case 'TRUNCATE_BEFORE_LOAD':
     case 'DROP_AND_CREATE':
@@ -42,6 +45,12 @@ export async function prepareTable(client: Client, schema: TableSchema, preparat
     default:
       return assertNever(preparation);
   }
+}
+
+/** @throws MillraceError TARGET_TABLE_INCOMPATIBLE with the first column that cannot hold the source's values */
+function refuseIncompatible(schema: TableSchema, present: PresentTable): void {
+  const [first] = incompatibilities(schema, present);
+  if (first !== undefined) throw new MillraceError('TARGET_TABLE_INCOMPATIBLE', { table: displayTable(schema.id), ...first });
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Changes } from '@millrace/flow/changes.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import type { SinkSession } from './session.js';
-import { isConnectionLoss } from './sql-state.js';
 
 /** At most `size` sessions, opened when needed and used again; one that was lost is thrown away. */
 export class SessionPool implements AsyncDisposable {
@@ -10,38 +10,41 @@ export class SessionPool implements AsyncDisposable {
   readonly #idle: SinkSession[] = [];
   readonly #changes = new Changes();
   #inUse = 0;
+  #closed = false;
 
   constructor(size: number, open: () => Promise<SinkSession>) {
     this.#size = size;
     this.#open = open;
   }
 
+  /** @throws MillraceError INTERNAL after the pool was closed */
   async use<T>(work: (session: SinkSession) => Promise<T>): Promise<T> {
-    while (this.#inUse >= this.#size) await this.#changes.wait();
+    while (this.#inUse >= this.#size && !this.#closed) await this.#changes.wait();
+    if (this.#closed) throw new MillraceError('INTERNAL', { what: 'a session was asked for after the sink was closed' });
     this.#inUse += 1;
     let session: SinkSession | undefined;
     try {
       session = this.#idle.pop() ?? (await this.#open());
-      const result = await work(session);
-      this.#idle.push(session);
-      return result;
-    } catch (error) {
-      if (session !== undefined) await this.#giveBack(session, error);
-      throw error;
+      return await work(session);
     } finally {
+      if (session !== undefined) await this.#giveBack(session);
       this.#inUse -= 1;
       this.#changes.notify();
     }
   }
 
+  /** Sessions in use are closed by whoever gives them back. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#changes.notify();
     await Promise.all(this.#idle.splice(0).map(({ client }) => closeSession(client)));
   }
 
-  /** The error that reaches us may wrap the one that the connection gave. */
-  async #giveBack(session: SinkSession, error: unknown): Promise<void> {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-    if (isConnectionLoss(cause)) await closeSession(session.client);
-    else this.#idle.push(session);
+  /** Only a session that is alive and outside of a transaction serves again, whatever its work ended with. */
+  async #giveBack(session: SinkSession): Promise<void> {
+    const { client } = session;
+    const isUsable = client.getTransactionStatus() === 'I' && client.connection.stream.writable;
+    if (isUsable && !this.#closed) this.#idle.push(session);
+    else await closeSession(client);
   }
 }

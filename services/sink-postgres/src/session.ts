@@ -1,3 +1,4 @@
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import { closeSession, connect } from '@millrace/postgres/connect.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
@@ -36,18 +37,23 @@ export interface SinkSession {
 export async function openSinkSession(connection: ConnectionSettings, applicationName: string): Promise<SinkSession> {
   const client = await connect(connection, { applicationName, settings: SESSION_SETTINGS });
   try {
-    const { rows } = await client.query<{ allowed: boolean }>(ROLE_MAY_REPLICATE);
-    const triggersOff = rows[0]?.allowed === true;
-    if (triggersOff) await client.query('SET session_replication_role = replica');
-    return { client, triggersOff };
+    return { client, triggersOff: await switchTriggersOff(client) };
   } catch (error) {
     await closeSession(client);
     throw error;
   }
 }
 
-/** Superusers may; since PostgreSQL 15 others too where granted. RDS grants it through rds_superuser's own rule: try and see. */
-const ROLE_MAY_REPLICATE = `
-  SELECT CASE WHEN current_setting('server_version_num')::int >= 150000
-    THEN pg_catalog.has_parameter_privilege('session_replication_role', 'SET')
-    ELSE (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) END AS allowed`;
+/**
+ * Superusers may; since PostgreSQL 15 others too where granted, and managed services have rules of their own: only trying tells,
+ * on every version.
+ */
+async function switchTriggersOff(client: Client): Promise<boolean> {
+  try {
+    await client.query('SET session_replication_role = replica');
+    return true;
+  } catch (error) {
+    if (sqlStateOf(error) === '42501') return false;
+    throw error;
+  }
+}

@@ -6,6 +6,9 @@ import type { Client } from 'pg';
 import { z } from 'zod';
 import { stateSchemaExists } from './state-schema.js';
 
+/** Advisory lock of a task, $1: shared by the sink in force while it loads, exclusive while a sink claims. The seed keeps it apart from others' locks. */
+const CLAIM_KEY = 'hashtextextended($1, 7203114551)';
+
 const bigintText = z.string().transform((text) => BigInt(text));
 
 const checkpointRow = z.object({
@@ -67,36 +70,55 @@ export class TaskState {
     return { checkpoint: toCheckpoint(first), tables: z.array(tableRow).parse(tables.rows).map((row) => toProgress(row, applied)), definition: first.definition };
   }
 
-  /** Takes the task over: from here on every older sink's guard fails. Returns this sink's generation. */
+  /**
+   * Takes the task over: waits for the chunks that an older sink is committing, and from here on every older sink's guard fails.
+   * Returns this sink's generation.
+   * @throws MillraceError TASK_CHANGED where the task was started with another definition; the sink in force stays so.
+   */
   async claim(client: Client, definition: string): Promise<bigint> {
     const { rows } = await client.query(
-      `INSERT INTO millrace.checkpoint (task, definition, generation) VALUES ($1, $2, 1)
-       ON CONFLICT (task) DO UPDATE SET generation = checkpoint.generation + 1, updated_at = now() RETURNING generation, definition`,
+      `WITH alone AS MATERIALIZED (SELECT pg_advisory_xact_lock(${CLAIM_KEY}))
+       INSERT INTO millrace.checkpoint (task, definition, generation) SELECT $1, $2, 1 FROM alone
+       ON CONFLICT (task) DO UPDATE SET generation = checkpoint.generation + 1, updated_at = now()
+         WHERE checkpoint.definition = excluded.definition RETURNING generation`,
       [this.task, definition],
     );
-    const [row] = z.array(z.object({ generation: bigintText, definition: z.string() })).parse(rows);
-    if (row === undefined) throw new MillraceError('INTERNAL', { what: 'the claim returned no generation' });
-    if (row.definition !== definition) throw new MillraceError('TASK_CHANGED', { name: this.task, what: 'its table mappings or its migration type differ' });
+    const [row] = z.array(z.object({ generation: bigintText })).parse(rows);
+    if (row === undefined) throw new MillraceError('TASK_CHANGED', { name: this.task, what: 'its table mappings or its migration type differ' });
     return row.generation;
   }
 
   async initialize(client: Client, generation: bigint, checkpoint: Checkpoint): Promise<void> {
+    const { position } = checkpoint;
     const { rowCount } = await client.query(
-      `UPDATE millrace.checkpoint SET journal = $3, epoch = $4, seq = $5, next_offset = $6, updated_at = now()
+      `UPDATE millrace.checkpoint SET journal = $3, epoch = $4, seq = $5, next_offset = $6,
+         position_source = $7, position_timeline = $8, position_key = $9, updated_at = now()
        WHERE task = $1 AND generation = $2 AND journal IS NULL`,
-      [this.task, generation, checkpoint.journal, checkpoint.epoch, checkpoint.seq, checkpoint.nextOffset],
+      [this.task, generation, checkpoint.journal, checkpoint.epoch, checkpoint.seq, checkpoint.nextOffset, position?.source ?? null, position?.timeline ?? null, position?.key ?? null],
     );
-    if (rowCount !== 1) throw new MillraceError('SINK_FENCED', { task: this.task });
+    if (rowCount !== 1) throw await this.#fenced(client, generation);
   }
 
-  /** Locks this sink's claim for the transaction; a newer sink waits for it or has ended it. */
+  /**
+   * Keeps the task this sink's until the transaction ends; a newer sink waits for it or ends it. Not a lock of the checkpoint's
+   * row: a group moves that one while chunks are loaded.
+   */
   async hold(client: Client, generation: bigint): Promise<void> {
-    const { rowCount } = await client.query('SELECT 1 FROM millrace.checkpoint WHERE task = $1 AND generation = $2 FOR SHARE', [this.task, generation]);
-    if (rowCount !== 1) throw new MillraceError('SINK_FENCED', { task: this.task });
+    await client.query(`SELECT pg_advisory_xact_lock_shared(${CLAIM_KEY})`, [this.task]);
+    // A statement of its own: its snapshot is taken after the lock was granted.
+    const { rowCount } = await client.query('SELECT 1 FROM millrace.checkpoint WHERE task = $1 AND generation = $2', [this.task, generation]);
+    if (rowCount !== 1) throw await this.#fenced(client, generation);
   }
 
-  /** A Schema event names a load: the table waits for its rows from here on; its counts begin anew. */
+  async #fenced(client: Client, generation: bigint): Promise<MillraceError> {
+    const { rows } = await client.query<{ generation: string }>('SELECT generation FROM millrace.checkpoint WHERE task = $1', [this.task]);
+    const found = rows[0]?.generation;
+    return new MillraceError('SINK_FENCED', { task: this.task, expected: `generation ${generation}`, found: found === undefined ? 'gone' : `of generation ${found}` });
+  }
+
+  /** A Schema event names a load: the table waits for its rows from here on; its counts begin anew. Chunks of an earlier load end first. */
   async awaitLoad(client: Client, source: TableId, table: TableSchema, load: string): Promise<void> {
+    await this.waitForChunks(client, source);
     await client.query(
       `INSERT INTO millrace.table_state (task, source_schema, source_table, target_schema, target_table, state, load) VALUES ($1, $2, $3, $4, $5, 'before load', $6)
        ON CONFLICT (task, source_schema, source_table) DO UPDATE SET target_schema = excluded.target_schema, target_table = excluded.target_table,
@@ -118,12 +140,26 @@ export class TaskState {
     return row === undefined ? null : { state: row.state, load: row.load, preparedAttempt: row.prepared_attempt, wasEmpty: row.was_empty, applied: row.applied };
   }
 
+  /** Waits until no chunk of the table is being loaded; none begins before the transaction ends. */
+  async waitForChunks(client: Client, source: TableId): Promise<void> {
+    await client.query('SELECT 1 FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3 FOR UPDATE', [this.task, source.schema, source.table]);
+  }
+
   async setApplied(client: Client, source: TableId, table: TableSchema): Promise<void> {
     await client.query(
       `INSERT INTO millrace.table_state (task, source_schema, source_table, target_schema, target_table, state, applied) VALUES ($1, $2, $3, $4, $5, 'completed', $6)
        ON CONFLICT (task, source_schema, source_table) DO UPDATE SET target_schema = excluded.target_schema, target_table = excluded.target_table, applied = excluded.applied`,
       [this.task, source.schema, source.table, table.id.schema, table.id.table, JSON.stringify(table)],
     );
+  }
+
+  /** A table that Millrace made, or found without rows, may be emptied for a reload. */
+  async setWasEmpty(client: Client, source: TableId, wasEmpty: boolean): Promise<void> {
+    await client.query('UPDATE millrace.table_state SET was_empty = $4 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table, wasEmpty]);
+  }
+
+  async countDdl(client: Client, source: TableId): Promise<void> {
+    await client.query('UPDATE millrace.table_state SET ddls = ddls + 1 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
   }
 
   async prepared(client: Client, source: TableId, options: { readonly load: string; readonly attempt: number; readonly wasEmpty: boolean }): Promise<void> {
@@ -149,8 +185,16 @@ export class TaskState {
     await client.query('DELETE FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
   }
 
-  /** False where the chunk is in already. First in the chunk's transaction, so that two sinks cannot both load it. */
+  /**
+   * False where the chunk is in already, or its load or attempt no longer counts. First in the chunk's transaction, so that two sinks
+   * cannot both load it, and the table cannot be emptied for another load or attempt until it ends.
+   */
   async markChunk(client: Client, source: TableId, chunk: { readonly load: string; readonly index: number; readonly attempt: number; readonly asOf: Position }): Promise<boolean> {
+    const counts = await client.query(
+      'SELECT 1 FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4 AND prepared_attempt BETWEEN 1 AND $5 FOR KEY SHARE',
+      [this.task, source.schema, source.table, chunk.load, chunk.attempt],
+    );
+    if (counts.rowCount !== 1) return false;
     const { rowCount } = await client.query(
       `INSERT INTO millrace.load_chunk (task, source_schema, source_table, load, chunk, attempt, as_of_source, as_of_timeline, as_of_key)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
@@ -187,16 +231,20 @@ export class TaskState {
     await client.query('UPDATE millrace.table_state SET rows_loaded = 0 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
   }
 
-  /** The loaded rows hold every change up to the latest snapshot that one of their chunks was read in. */
+  /** The loaded rows hold every change up to the snapshot that their chunks were read in: one for all, else changes would be lost or doubled. */
   async finishLoad(client: Client, source: TableId, load: string): Promise<void> {
+    const snapshots = await client.query(
+      `SELECT DISTINCT as_of_source, as_of_timeline, as_of_key FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4`,
+      [this.task, source.schema, source.table, load],
+    );
+    if (snapshots.rows.length > 1) throw new MillraceError('INTERNAL', { what: `the chunks of ${source.schema}.${source.table} are of ${snapshots.rows.length} snapshots` });
     await client.query(
       `UPDATE millrace.table_state t SET state = 'completed', as_of_source = c.as_of_source, as_of_timeline = c.as_of_timeline, as_of_key = c.as_of_key
-       FROM (SELECT as_of_source, as_of_timeline, as_of_key FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4
-             ORDER BY as_of_key COLLATE "C" DESC LIMIT 1) c
+       FROM (SELECT 1) one LEFT JOIN (SELECT as_of_source, as_of_timeline, as_of_key FROM millrace.load_chunk
+             WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4 LIMIT 1) c ON true
        WHERE t.task = $1 AND t.source_schema = $2 AND t.source_table = $3 AND t.load = $4`,
       [this.task, source.schema, source.table, load],
     );
-    await client.query(`UPDATE millrace.table_state SET state = 'completed' WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4`, [this.task, source.schema, source.table, load]);
   }
 
   async deadLetters(client: Client, limit: number): Promise<readonly DeadLetter[]> {
@@ -211,6 +259,8 @@ export class TaskState {
   /** Drops the task's rows, and the schema with its last task. Returns what was there, in words. */
   async remove(client: Client): Promise<readonly string[]> {
     if (!(await stateSchemaExists(client))) return [];
+    // Another task that is claimed meanwhile must be seen below, or wait until its table is gone.
+    await client.query('LOCK TABLE millrace.checkpoint IN ACCESS EXCLUSIVE MODE');
     const removed: string[] = [];
     for (const table of ['dead_letter', 'load_chunk', 'table_state', 'checkpoint']) {
       const { rowCount } = await client.query(`DELETE FROM millrace.${table} WHERE task = $1`, [this.task]);

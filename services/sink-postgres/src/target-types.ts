@@ -1,7 +1,8 @@
 import type { TableSchema, TypeDefinition } from '@millrace/contract/table.js';
-import { quoteIdentifier, quoteLiteral, quoteTable } from '@millrace/postgres/quote-identifier.js';
+import { quoteIdentifier } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
+import { addLabels, withPresentNames } from './enum-labels.js';
 
 /** Any constant: two sessions that make schemas and types at once do it one after the other (IF NOT EXISTS alone races). */
 const CREATION_LOCK = 7_203_114_552;
@@ -13,28 +14,30 @@ const typeRow = z.object({ schema: z.string(), name: z.string(), labels: z.array
  * A type that is there is otherwise left as it is. Safe to repeat.
  *
  * Rows with a label that was added can be written only after the addition is committed (PostgreSQL manual, ALTER TYPE, Notes): a
- * transaction that goes on to write them calls this on a second session before.
+ * transaction that goes on to write them calls this on a second session before. With the version before given, a label that was only
+ * renamed since is not taken for a new one.
  * @returns the number of statements that changed something.
  */
-export async function createTypes(client: Client, schema: TableSchema): Promise<number> {
-  const statements = await missingDefinitions(client, schema);
-  if (statements.length === 0) return 0;
+export async function createTypes(client: Client, schema: TableSchema, from: TableSchema | null): Promise<number> {
+  const missing = await missingTypes(client, schema, from);
+  if (missing.length === 0) return 0;
   const own = client.getTransactionStatus() === 'I';
   if (own) await client.query('BEGIN');
   try {
     await client.query('SELECT pg_advisory_xact_lock($1)', [CREATION_LOCK]);
     // Another session may have made them while this one waited.
-    const needed = await missingDefinitions(client, schema);
-    for (const statement of needed) await client.query(statement);
+    const statements = await missingTypes(client, schema, from);
+    for (const statement of statements) await client.query(statement);
     if (own) await client.query('COMMIT');
-    return needed.length;
+    return statements.length;
   } catch (error) {
     if (own) await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
 }
 
-async function missingDefinitions(client: Client, schema: TableSchema): Promise<readonly string[]> {
+/** The statements that `createTypes` would run now. */
+export async function missingTypes(client: Client, schema: TableSchema, from: TableSchema | null): Promise<readonly string[]> {
   const { types } = schema;
   const schemas = [...new Set([schema.id.schema, ...types.map((type) => type.schema)])];
   const existing = await client.query<{ name: string }>('SELECT nspname::text AS name FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1::text[])', [schemas]);
@@ -45,7 +48,7 @@ async function missingDefinitions(client: Client, schema: TableSchema): Promise<
   for (const type of types) {
     const present = found.find(({ schema: namespace, name }) => namespace === type.schema && name === type.name);
     if (present === undefined) statements.push(type.create);
-    else if (type.kind === 'enum') statements.push(...addLabels(type, present.labels ?? []));
+    else if (type.kind === 'enum') statements.push(...addLabels(withPresentNames(type, present.labels ?? [], from), present.labels ?? []));
   }
   return statements;
 }
@@ -59,19 +62,4 @@ async function readTypes(client: Client, types: readonly TypeDefinition[]): Prom
     [types.map(({ schema }) => schema), types.map(({ name }) => name)],
   );
   return z.array(typeRow).parse(rows);
-}
-
-/** Each new label goes to its place: the order of labels is the order of values. */
-export function addLabels(type: TypeDefinition, present: readonly string[]): readonly string[] {
-  const known = [...present];
-  const statements: string[] = [];
-  type.labels.forEach((label, index) => {
-    if (known.includes(label)) return;
-    const before = type.labels[index - 1];
-    const [first] = known;
-    const place = before !== undefined ? ` AFTER ${quoteLiteral(before)}` : first !== undefined ? ` BEFORE ${quoteLiteral(first)}` : '';
-    statements.push(`ALTER TYPE ${quoteTable({ schema: type.schema, table: type.name })} ADD VALUE IF NOT EXISTS ${quoteLiteral(label)}${place}`);
-    known.splice(before === undefined ? 0 : known.indexOf(before) + 1, 0, label);
-  });
-  return statements;
 }

@@ -2,7 +2,7 @@ import type { WireType } from '@millrace/codec/wire-type.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { binaryEncoderOf, type FieldEncoder, OID, textEncoderOf } from './binary-fields.js';
 import { type ImageLayout, imageLayoutOf } from './image-layout.js';
-import { quoteIdentifier, quoteQualified } from './quote-identifier.js';
+import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { TargetColumn, TargetTable } from './target-column.js';
 
 /** How one column of the images is written. */
@@ -28,6 +28,7 @@ export interface PlannedColumn {
   readonly identityAlways: boolean;
   /** Two values that are equal by the type's operator are the same value. */
   readonly exactEquality: boolean;
+  readonly isComposite: boolean;
 }
 
 /** Everything about writing the rows of one table version into its target table; made once per version and state of the target. */
@@ -75,7 +76,7 @@ function planColumn(index: number, target: TargetColumn, layout: ImageLayout): P
   const wire = layout.wires[index] ?? 'string';
   const { type } = target;
   const binary = binaryEncoderOf(wire, type);
-  const typeName = quoteQualified(type.schema, type.name);
+  const typeName = quoteTable({ schema: type.schema, table: type.name });
   // An extension's type has its operators beside it; enums, arrays, ranges and composites use pg_catalog's polymorphic ones.
   const operatorSchema = type.kind === 'b' && !type.name.startsWith('_') ? type.schema : 'pg_catalog';
   return {
@@ -93,6 +94,7 @@ function planColumn(index: number, target: TargetColumn, layout: ImageLayout): P
     isKey: layout.key.includes(index),
     identityAlways: target.identityAlways,
     exactEquality: type.kind === 'e' || EXACT_EQUALITY.has(type.oid),
+    isComposite: type.kind === 'c',
   };
 }
 

@@ -1,11 +1,11 @@
 import type { CaptureSource, TableSelector } from '@millrace/contract/capture.js';
 import type { ChunkEncoding } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
-import type { TableId, TableVersion } from '@millrace/contract/table.js';
+import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import type { MigrationType } from '@millrace/contract/task.js';
 import type { Journal } from '@millrace/journal/journal.js';
 import { JournalWriter } from '@millrace/journal/journal-writer.js';
-import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
+import type { LoadTopic } from '@millrace/journal/load-topic.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { JournalEventWriter } from './journal-event-writer.js';
 import { pendingLoads } from './load-plan.js';
@@ -24,8 +24,8 @@ export interface CaptureOptions {
   readonly source: CaptureSource;
   readonly selector: TableSelector;
   readonly journal: Journal;
-  readonly loadTopic: LoadTopicWriter;
-  readonly encoding: (table: TableId) => ChunkEncoding;
+  readonly loadTopic: LoadTopic;
+  readonly encoding: (table: TableSchema) => ChunkEncoding;
   readonly report: (status: CaptureStatus) => void;
 }
 
@@ -37,7 +37,7 @@ export interface CaptureOptions {
  * judged only by a capture that is still in force.
  */
 export async function runCapture(options: CaptureOptions, signal: AbortSignal): Promise<void> {
-  const { source, journal, loadTopic, selector, report } = options;
+  const { source, journal, selector, report } = options;
   await using claim = await JournalWriter.claim(journal, signal);
   report({ kind: 'claimed', epoch: claim.epoch, journal: claim.journalId });
   crashPoint('capture-claimed');
@@ -50,6 +50,7 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
   await claim.checkStillInForce();
   crashPoint('capture-attached');
 
+  await using loadTopic = options.loadTopic.writer(claim.epoch);
   const failure = new AbortController();
   const running = AbortSignal.any([signal, failure.signal]);
   const unfinished = claim.position === null ? [] : await pendingLoads(loadTopic.controlRecords(running), (id) => journal.tableVersion(id));

@@ -54,8 +54,6 @@ export class JournalEventWriter implements EventWriter {
   #open = new BlockBuilder();
   #queuedBytes = 0;
   #inTransaction = false;
-  /** Whole transactions in the open block before the current one: a large one is cut off from them. */
-  #transactionsBefore = 0;
   #sliceIndex = 0;
   #eventsInTransaction = 0;
   /** Position after which the open block starts. */
@@ -81,7 +79,6 @@ export class JournalEventWriter implements EventWriter {
 
   begin(transactionId: string): void {
     invariant(!this.#inTransaction, 'Begin inside a transaction');
-    this.#transactionsBefore = this.#open.transactionCount;
     this.#open.begin(transactionId);
     this.#inTransaction = true;
     this.#sliceIndex = 0;
@@ -148,11 +145,10 @@ export class JournalEventWriter implements EventWriter {
 
   /** The open transaction is too large for one block: whole ones before it go first, then it goes in slices. */
   #cutInTransaction(): void {
-    if (this.#sliceIndex === 0 && this.#transactionsBefore > 0) {
+    if (this.#sliceIndex === 0 && this.#open.holdsWhole) {
       const rest = this.#open.splitAtLastBegin(this.#spare.pop() ?? new BlockBuilder());
       this.#cut(null);
       this.#open = rest;
-      this.#transactionsBefore = 0;
       if (this.#open.byteLength < SLICE_BYTES) return;
     }
     this.#cut({ index: this.#sliceIndex, last: false });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { LoadEvent } from '@millrace/codec/load-record.js';
 import { displayTable, tableKey } from '@millrace/codec/table-key.js';
 import type { ChunkEncoding, ChunkSpec, RowFilter, Snapshot, SnapshotTable } from '@millrace/contract/load.js';
-import type { TableId, TableVersion } from '@millrace/contract/table.js';
+import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
@@ -18,7 +18,7 @@ export interface LoadProducerOptions {
   /** A further exact snapshot, where the one handed over is gone or there was none. */
   readonly snapshot: (tables: readonly TableId[], signal: AbortSignal) => Promise<Snapshot>;
   readonly filter: (table: TableId) => RowFilter | null;
-  readonly encoding: (table: TableId) => ChunkEncoding;
+  readonly encoding: (table: TableSchema) => ChunkEncoding;
   readonly onChunk: (table: TableId, rows: number) => void;
   readonly signal: AbortSignal;
 }
@@ -132,13 +132,11 @@ export class LoadProducer {
     const { topic } = this.#options;
     const { load } = pending;
     const source = pending.version.source;
-    const table: SnapshotTable = { schema: pending.version.schema, filter: this.#options.filter(source), encoding: this.#options.encoding(source) };
-    // Chunks cut by key stay what they are in another snapshot; ctid ranges do not, so such a table starts again.
-    const restart = pending.restart || pending.begun.some((chunk) => chunk.keys === null);
-    if (restart) {
-      pending.begun.length = 0;
-      pending.ended.clear();
-    }
+    const table: SnapshotTable = { schema: pending.version.schema, filter: this.#options.filter(source), encoding: this.#options.encoding(pending.version.schema) };
+    // Rows of two snapshots in one table would each need their own place in the stream: a table begun before starts again.
+    const restart = pending.begun.length > 0;
+    pending.begun.length = 0;
+    pending.ended.clear();
     pending.restart = false;
     pending.attempt += 1;
     const { attempt } = pending;
@@ -156,8 +154,7 @@ export class LoadProducer {
       open += 1;
       await lanes[(firstLane + chunk.index) % lanes.length]?.push({ pending, table, chunk, done });
     };
-    for (const chunk of pending.begun) if (!pending.ended.has(chunk.index)) await queue(chunk);
-    for await (const chunk of snapshot.chunks(table, pending.begun.at(-1) ?? null, signal)) {
+    for await (const chunk of snapshot.chunks(table, null, signal)) {
       if (pending.finished || pending.restart) break;
       pending.begun.push(chunk);
       await topic.control({ kind: 'chunk-began', load, table: source, attempt, chunk, lane: (firstLane + chunk.index) % lanes.length });

@@ -74,12 +74,15 @@ function lastKey(events: readonly ScriptEvent[]): string | null {
 }
 
 /** The same block by avsc alone. */
-function byOracle(
-  of: BlockHeader,
-  events: readonly ScriptEvent[],
-  tables: readonly TableVersion[],
-  registryId: number,
-): Uint8Array {
+function byOracle(block: {
+  readonly of: BlockHeader;
+  readonly events: readonly ScriptEvent[];
+  readonly tables: readonly TableVersion[];
+  readonly registryId: number;
+  /** Fields of the header that say something else than the events. */
+  readonly lies?: Readonly<Record<string, unknown>>;
+}): Uint8Array {
+  const { of, events, tables, registryId, lies } = block;
   const used = usedTables(events);
   const upTo = lastKey(events);
   const body = oracle.encode({
@@ -97,6 +100,7 @@ function byOracle(
     rows: events.filter(({ kind }) => kind === 'insert' || kind === 'update' || kind === 'delete').length,
     schemas: events.filter(({ kind }) => kind === 'schema').length,
     events: avroEventsOf(events, tables, (table) => used.indexOf(table)),
+    ...lies,
   });
   const frame = Buffer.alloc(FRAME_BYTES);
   frame.writeInt32BE(registryId, 1);
@@ -105,6 +109,43 @@ function byOracle(
   return framed;
 }
 
+describe('a block that contradicts itself is refused in spite of its right checksum:', () => {
+  const table = newTableVersion(plainTable('t', { id: { kind: 'integer', bits: 32 } }), 1);
+  const begin: ScriptEvent = { kind: 'begin', xid: '1' };
+  const row: ScriptEvent = { kind: 'insert', table: 0, after: [1] };
+  const commit = (events: number): ScriptEvent => ({ kind: 'commit', key: '0a', events, committedAt: 1n });
+  const whole = [begin, row, commit(1)];
+  const slice = (index: number, last: boolean): BlockHeader => ({ ...plainHeader, slice: { index, first: 1n, last } });
+
+  test.each<[string, BlockHeader, readonly ScriptEvent[], Readonly<Record<string, unknown>>]>([
+    ['a row more than its header says', plainHeader, whole, { rows: 0 }],
+    ['a Commit fewer', plainHeader, whole, { transactions: 2 }],
+    ['a Schema event fewer', plainHeader, whole, { schemas: 1 }],
+    ['a last position that is another', plainHeader, whole, { upTo: { bytes: Buffer.from([0x0b]) } }],
+    ['a last position that the header does not name', plainHeader, whole, { upTo: null }],
+    ['a Commit that misses an event', plainHeader, [begin, row, commit(2)], {}],
+    ['a transaction without its Commit', plainHeader, [begin, row], {}],
+    ['a row outside of a transaction', plainHeader, [row, commit(1)], {}],
+    ['a table that the header does not name', plainHeader, whole, { tables: [] }],
+    ['a count below zero', plainHeader, whole, { rows: -1 }],
+    ['a slice that ends with its transaction, yet is not the last', slice(0, false), whole, {}],
+    ['a last slice that leaves its transaction open', slice(1, true), [row], {}],
+    ['a further slice that begins a transaction', slice(1, false), [begin, row], {}],
+  ])('%s', (_what, header, events, lies) => {
+    const framed = byOracle({ of: header, events, tables: [table], registryId: 1, lies });
+    expect(() => readEvents(decode(framed, [table]), [table])).toThrow(expect.objectContaining({ code: 'JOURNAL_CORRUPT' }));
+  });
+
+  test('bytes behind its events', () => {
+    const framed = Buffer.concat([
+      byOracle({ of: plainHeader, events: whole, tables: [table], registryId: 1 }),
+      Buffer.from([0]),
+    ]);
+    sealChecksum(framed);
+    expect(() => readEvents(decode(framed, [table]), [table])).toThrow(expect.objectContaining({ code: 'JOURNAL_CORRUPT' }));
+  });
+});
+
 describe('block', () => {
   test.prop([script, header, fc.integer({ min: 0, max: 2 ** 31 - 1 })])(
     "the lean writer's bytes are those of avsc, checksum apart computed over them",
@@ -112,13 +153,13 @@ describe('block', () => {
       const builder = new BlockBuilder();
       writeEvents(builder, tables, events);
       const framed = builder.seal(of, registryId);
-      expect(Buffer.from(framed).equals(byOracle(of, events, tables, registryId))).toBe(true);
+      expect(Buffer.from(framed).equals(byOracle({ of, events, tables, registryId }))).toBe(true);
       expect(registryIdOf(framed, 'here')).toBe(registryId);
     },
   );
 
   test.prop([script, header])('the lean reader finds the header and events that avsc wrote', ({ tables, events }, of) => {
-    const block = decode(byOracle(of, events, tables, 1), tables);
+    const block = decode(byOracle({ of, events, tables, registryId: 1 }), tables);
     expect(block).toMatchObject({
       ...of,
       offset: 42n,

@@ -1,4 +1,5 @@
 import type { CaptureSource } from '@millrace/contract/capture.js';
+import type { TableReader } from '@millrace/contract/reader.js';
 import type { SinkWriter } from '@millrace/contract/sink.js';
 import type { SinkSettings, SourceSettings } from '@millrace/contract/endpoint.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
@@ -8,6 +9,8 @@ interface Connector {
   readonly schemes: readonly string[];
   readonly source?: (settings: SourceSettings) => Promise<CaptureSource>;
   readonly sink?: (settings: SinkSettings) => Promise<SinkWriter>;
+  /** For comparing the two ends. */
+  readonly reader?: (url: string, end: 'source' | 'target') => Promise<TableReader>;
 }
 
 /** Every connector that Millrace has. Adding one is adding a line here and its folder under services/. */
@@ -16,6 +19,7 @@ const CONNECTORS: readonly Connector[] = [
     schemes: ['postgresql', 'postgres'],
     source: async (settings) => (await import('@millrace/capture-postgres/connector.js')).createPostgresSource(settings),
     sink: async (settings) => (await import('@millrace/sink-postgres/connector.js')).createPostgresSink(settings),
+    reader: async (url, end) => (await import('@millrace/postgres/table-reader.js')).openPostgresReader(url, end),
   },
 ];
 
@@ -31,6 +35,13 @@ export async function openSink(settings: SinkSettings): Promise<SinkWriter> {
   const open = connectorOf(settings.url, 'target').sink;
   if (open === undefined) throw unsupported('target', settings.url);
   return open(settings);
+}
+
+/** @throws MillraceError ENDPOINT_UNSUPPORTED where no connector reads from such a URL. */
+export async function openReader(url: string, end: 'source' | 'target'): Promise<TableReader> {
+  const open = connectorOf(url, end).reader;
+  if (open === undefined) throw unsupported(end, url);
+  return open(url, end);
 }
 
 function connectorOf(url: string, end: 'source' | 'target'): Connector {

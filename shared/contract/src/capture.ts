@@ -7,7 +7,16 @@ import type { TableId, TableSchema, TableVersion } from './table.js';
 /** A thing in the source's catalogue that a selection could name. */
 export interface SourceTable {
   readonly id: TableId;
-  readonly kind: 'table' | 'partitioned' | 'partition' | 'view' | 'materialized-view' | 'foreign' | 'temporary' | 'unlogged' | 'system';
+  readonly kind:
+    | 'table'
+    | 'partitioned'
+    | 'partition'
+    | 'view'
+    | 'materialized-view'
+    | 'foreign'
+    | 'temporary'
+    | 'unlogged'
+    | 'system';
   /** For a partition, the root it is carried under. */
   readonly root: TableId | null;
 }

@@ -116,8 +116,8 @@ export interface ApplyResult {
 export interface SinkWriter extends AsyncDisposable {
   readonly guarantee: SinkGuarantee;
   readonly encodings: readonly ChunkEncoding[];
-  /** Preflight against the mapped schemas: reads only, leaves nothing behind. */
-  assess(tables: readonly TableSchema[]): Promise<readonly Finding[]>;
+  /** Preflight against the mapped schemas, as `preparation` will treat tables that are there: reads only, leaves nothing behind. */
+  assess(tables: readonly TableSchema[], preparation: TablePreparation): Promise<readonly Finding[]>;
   /** What is there, without claiming anything (for `status` and for preflight). */
   inspect(): Promise<SinkState>;
   /** Makes Millrace's own tables where missing and claims the task: older sinks are fenced from here on. */

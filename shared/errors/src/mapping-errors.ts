@@ -29,13 +29,14 @@ export const mappingErrors = {
     class: 'operator',
     message: 'The table mappings hold no selection rule with rule-action "include" or "explicit".',
     cause: 'Without one, no table belongs to the task.',
-    remedy: 'Add a selection rule, or name tables with --include \'schema.table\'.',
+    remedy: "Add a selection rule, or name tables with --include 'schema.table'.",
   },
   SELECTION_PATTERN_INVALID: {
     class: 'operator',
     message: '{flag} {pattern}: {problem}.',
-    cause: 'A table is named as schema.table; % stands for any text and [ab] for one of a and b; a part in double quotes is taken as it is.',
-    remedy: 'Write it as in --include \'public.orders\', --include \'public.%\' or --include \'"My.Schema"."a table"\'.',
+    cause:
+      'A table is named as schema.table; % stands for any text and [ab] for one of a and b; a part in double quotes is taken as it is.',
+    remedy: "Write it as in --include 'public.orders', --include 'public.%' or --include '\"My.Schema\".\"a table\"'.",
   },
   SELECTION_MATCHES_NOTHING: {
     class: 'operator',
@@ -58,49 +59,53 @@ export const mappingErrors = {
   SELECTION_TABLE_REFUSED: {
     class: 'operator',
     message: 'Rule {rule} names {table}, which is {kind}: it cannot be carried.',
-    cause: 'Only logged, permanent tables appear in the source\'s log.',
-    remedy: 'Take it out of the selection. For a view, select the tables that it reads; an unlogged table: ALTER TABLE … SET LOGGED.',
+    cause: "Only logged, permanent tables appear in the source's log.",
+    remedy:
+      'Take it out of the selection. For a view, select the tables that it reads; an unlogged table: ALTER TABLE … SET LOGGED.',
   },
   SELECTION_UNLOGGED_SKIPPED: {
     class: 'operator',
     message: 'The unlogged table {table} matches rule {rule} and is passed over.',
-    cause: 'An unlogged table\'s changes never reach the source\'s log.',
+    cause: "An unlogged table's changes never reach the source's log.",
     remedy: 'ALTER TABLE … SET LOGGED to carry it, or exclude it.',
   },
   SELECTION_PARTITION_ALONE: {
     class: 'operator',
     message: 'Rule {rule} takes the partition {table} without its root {root}.',
-    cause: 'A partition is carried under its root\'s name, with all of the root\'s rows.',
+    cause: "A partition is carried under its root's name, with all of the root's rows.",
     remedy: 'Select {root}; to carry only some of its rows, give the rule a filter. Or exclude the partition.',
   },
   SELECTION_PARTITION_EXCLUDED: {
     class: 'operator',
     message: 'Rule {rule} excludes the partition {table}, but its root {root} is selected.',
-    cause: 'A partition is carried under its root\'s name, with all of the root\'s rows.',
-    remedy: 'Exclude {root} as well, or leave out this partition\'s rows with a filter on {root}.',
+    cause: "A partition is carried under its root's name, with all of the root's rows.",
+    remedy: "Exclude {root} as well, or leave out this partition's rows with a filter on {root}.",
   },
   MAPPING_FILTERS_OVERLAP: {
     class: 'operator',
     message: 'Rules {first} and {second} both filter {table}.',
     cause: 'Which rows are meant is not clear: AWS DMS does not say whether such filters add or narrow.',
-    remedy: 'Put all conditions on {table} into one rule: conditions in one filter are alternatives, several filters must all hold.',
+    remedy:
+      'Put all conditions on {table} into one rule: conditions in one filter are alternatives, several filters must all hold.',
   },
   MAPPING_FILTER_INVALID: {
     class: 'operator',
     message: 'Rule {rule} filters {table} by column "{column}": {problem}.',
-    cause: 'A filter compares a column with a value of the column\'s own type.',
+    cause: "A filter compares a column with a value of the column's own type.",
     remedy: 'Correct the column or the value; both are case-sensitive. Dates are written YYYY-MM-DD, times YYYY-MM-DD HH:MM:SS.',
   },
   MAPPING_NEEDS_FULL_IDENTITY: {
     class: 'operator',
-    message: 'Rule {rule} needs the old values of {columns} of {table}, which the source\'s log does not carry.',
-    cause: 'With the table\'s present replica identity, updates and deletes bring only the identity\'s columns of the old row.',
-    remedy: 'On the source: ALTER TABLE {quoted} REPLICA IDENTITY FULL; or change the rule so that it uses identity columns only.',
+    message: "Rule {rule} needs the old values of {columns} of {table}, which the source's log does not carry.",
+    cause: "With the table's present replica identity, updates and deletes bring only the identity's columns of the old row.",
+    remedy:
+      'On the source: ALTER TABLE {quoted} REPLICA IDENTITY FULL; or change the rule so that it uses identity columns only.',
   },
   MAPPING_MAY_NEED_FULL_IDENTITY: {
     class: 'operator',
-    message: 'Rule {rule} computes from {columns} of {table}; an update that leaves a large value of them untouched will stop the task.',
-    cause: 'The source\'s log leaves out large values (TOAST) that an update does not touch.',
+    message:
+      'Rule {rule} computes from {columns} of {table}; an update that leaves a large value of them untouched will stop the task.',
+    cause: "The source's log leaves out large values (TOAST) that an update does not touch.",
     remedy: 'On the source: ALTER TABLE {quoted} REPLICA IDENTITY FULL.',
   },
   MAPPING_IMAGE_INCOMPLETE: {
@@ -124,13 +129,13 @@ export const mappingErrors = {
   MAPPING_EXPRESSION_INVALID: {
     class: 'operator',
     message: 'Rule {rule}, expression, character {at}: {problem}.',
-    cause: 'Expressions are written in the part of SQLite\'s language that AWS DMS documents.',
+    cause: "Expressions are written in the part of SQLite's language that AWS DMS documents.",
     remedy: 'Correct the expression; shared/mapping/README.md lists operators, functions and headers.',
   },
   MAPPING_EXPRESSION_FAILED: {
     class: 'operator',
     message: 'Rule {rule} on {table}: the expression failed: {problem}.',
-    cause: 'A row\'s values do not fit what the expression does with them.',
+    cause: "A row's values do not fit what the expression does with them.",
     remedy: 'Correct the expression (ifnull, nullif, CASE and CAST help), or the row at the source.',
   },
   MAPPING_RULE_NOT_APPLICABLE: {

@@ -1,60 +1,6 @@
 import type { ErrorDefinition } from './definition.js';
 
 export const sourceErrors = {
-  SOURCE_URL_INVALID: {
-    class: 'operator',
-    message: 'The source URL cannot be read: {part}: {reason}.',
-    cause: 'Connection URLs are read as libpq reads them: postgresql://user:password@host:port/database?sslmode=…',
-    remedy: 'Correct it; characters such as @ : / ? # % in a user or password are written percent-encoded.',
-  },
-  SOURCE_UNREACHABLE: {
-    class: 'retry',
-    message: 'Cannot reach the source {where}: {reason}.',
-    cause: 'No server answered at this address.',
-    remedy: 'Check host and port, that the server runs and listens there (listen_addresses), and firewalls in between.',
-  },
-  SOURCE_STARTING: {
-    class: 'retry',
-    message: 'The source {where} does not take connections yet: {reason}.',
-    cause: 'The server is starting up, shutting down or recovering.',
-    remedy: 'Nothing: it is tried again. If it stays so, look into the server\'s log.',
-  },
-  SOURCE_CONNECTIONS_EXHAUSTED: {
-    class: 'retry',
-    message: 'The source {where} has no connection left: {reason}.',
-    cause: 'max_connections, a limit of the role or database, or max_wal_senders is reached.',
-    remedy: 'End idle sessions or raise the limit; Millrace needs a handful of connections and one walsender a task.',
-  },
-  SOURCE_AUTHENTICATION: {
-    class: 'operator',
-    message: 'The source {where} refused the login: {reason}.',
-    cause: 'User or password is wrong, or pg_hba.conf has no line that lets this user in from here (replication included).',
-    remedy: 'Check user and password (special characters percent-encoded) and pg_hba.conf; then reload the server.',
-  },
-  SOURCE_DATABASE_MISSING: {
-    class: 'operator',
-    message: 'The database of the source {where} is not there: {reason}.',
-    cause: 'The server has no database of this name; names are case-sensitive.',
-    remedy: 'Correct the name behind the last / of the source URL; `psql -l` lists what is there.',
-  },
-  SOURCE_TLS_REFUSED: {
-    class: 'operator',
-    message: 'No TLS connection to the source {where} with sslmode={sslMode}: {reason}.',
-    cause: 'The server offers no TLS, or its certificate is not trusted or not made out to this host.',
-    remedy: 'Switch TLS on in the server, name its authority with sslrootcert=FILE, or choose the sslmode that you mean.',
-  },
-  SOURCE_TLS_ROOTS_MISSING: {
-    class: 'operator',
-    message: 'sslmode={mode} needs a file of trusted authorities, and {file} is not there.',
-    cause: 'Without an authority no certificate can be verified.',
-    remedy: 'Add sslrootcert=FILE to the source URL, or sslrootcert=system for the public authorities.',
-  },
-  SOURCE_CONNECT_REFUSED: {
-    class: 'operator',
-    message: 'The source {where} refused the connection: {reason}.',
-    cause: 'The server answered with an error instead of a session.',
-    remedy: 'Correct what the message names.',
-  },
   SOURCE_CONNECTION_LOST: {
     class: 'retry',
     message: 'The connection to the source was lost while {doing}: {reason}.',

@@ -109,4 +109,16 @@ export const taskErrors = {
     cause: 'KAFKA_SASL_MECHANISM is set without the two.',
     remedy: 'Set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD as well.',
   },
+  VERIFY_UNREADABLE: {
+    class: 'operator',
+    message: 'Table {table} of the {end} {where} cannot be read: {reason}.',
+    cause: 'Comparing needs the table with the task\'s columns at both ends, and the right to SELECT from it.',
+    remedy: 'Load the table first, or grant SELECT on it.',
+  },
+  VERIFY_TRANSFORMED: {
+    class: 'operator',
+    message: '{table}: a mapping rule changes its rows.',
+    cause: 'Its values in the target are meant to differ from the source\'s.',
+    remedy: 'Compare it by a query of your own.',
+  },
 } as const satisfies Record<string, ErrorDefinition>;

@@ -1,26 +1,10 @@
 import { DEAD_LETTER_SCHEMA_JSON, encodeDeadLetter } from '@millrace/codec/dead-letter-record.js';
 import type { DeadLetter } from '@millrace/contract/sink.js';
-import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
+import { NO_METRICS } from './journal-metrics.js';
 import { AppendQueue } from './kafka/append-queue.js';
-import { KafkaClient } from './kafka/kafka-client.js';
-import type { KafkaSettings } from './kafka/kafka-settings.js';
+import type { KafkaClient } from './kafka/kafka-client.js';
 import { PartitionWriter } from './kafka/partition-writer.js';
-import { Topics } from './kafka/topics.js';
-import { RegistryClient } from './registry/registry-client.js';
-import type { RegistrySettings } from './registry/registry-settings.js';
-import { Registry } from './registry/registry.js';
-import { DEFAULT_MAX_MESSAGE_BYTES } from './rules/topic-settings.js';
-
-export interface DeadLetterTopicOptions {
-  readonly kafka: KafkaSettings;
-  readonly registry: RegistrySettings;
-  readonly topic: string;
-  readonly create: boolean;
-  readonly maxMessageBytes?: number;
-  readonly metrics?: JournalMetrics;
-  readonly patienceMs?: number;
-  readonly signal?: AbortSignal;
-}
+import { type TopicOptions, openTopic } from './open-topic.js';
 
 /** Writes a task's dead letters, for people and their tools: Avro with the registry's schema, one record a letter. */
 export class DeadLetterWriter implements AsyncDisposable {
@@ -35,20 +19,15 @@ export class DeadLetterWriter implements AsyncDisposable {
   }
 
   /** @throws MillraceError as openJournal */
-  static async open(options: DeadLetterTopicOptions): Promise<DeadLetterWriter> {
-    const { topic, create, signal } = options;
-    const client = new KafkaClient(options.kafka, options.patienceMs);
-    try {
-      const registry = new Registry(new RegistryClient(options.registry, options.patienceMs), topic);
-      const schemaId = await registry.registerRecord('DeadLetter', DEAD_LETTER_SCHEMA_JSON, signal);
-      const plan = { partitions: 1, maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES };
-      await new Topics(client).ensure(topic, plan, { create, anyPartitions: true }, signal);
-      const writer = new PartitionWriter({ client, topic, partition: 0, metrics: options.metrics ?? NO_METRICS });
-      return new DeadLetterWriter(client, new AppendQueue(writer), schemaId);
-    } catch (error) {
-      await client[Symbol.asyncDispose]();
-      throw error;
-    }
+  static async open(options: TopicOptions): Promise<DeadLetterWriter> {
+    const { topic, signal } = options;
+    const { client, ids } = await openTopic(options, {
+      partitions: 1,
+      anyPartitions: true,
+      register: (registry) => registry.registerRecord('DeadLetter', DEAD_LETTER_SCHEMA_JSON, signal),
+    });
+    const writer = new PartitionWriter({ client, topic, partition: 0, metrics: options.metrics ?? NO_METRICS });
+    return new DeadLetterWriter(client, new AppendQueue(writer), ids);
   }
 
   /** Resolves when Kafka holds all of them durably. After a crash some may be there twice: position and ordinal identify a letter. */

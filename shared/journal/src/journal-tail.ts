@@ -19,6 +19,8 @@ interface TailRecord {
 }
 
 export interface JournalTail {
+  /** Where the log begins. */
+  readonly start: bigint;
   /** A reader's that stands at the tail's end. */
   readonly state: ReaderState;
   /** The last block with Schema events among those that were taken; -1 where there is none. */
@@ -49,7 +51,7 @@ export async function readTail(log: JournalLog, range: LogBounds, signal: AbortS
     const headers = records.map(({ header }) => header);
     const begin = tailStart(headers, start);
     if (begin.kind === 'no-anchor') throw new MillraceError('JOURNAL_NO_ANCHOR', { topic: log.topic, start });
-    if (begin.kind === 'start') return readForward(log.topic, begin.state, records);
+    if (begin.kind === 'start') return { start, ...readForward(log.topic, begin.state, records) };
   }
 }
 
@@ -59,7 +61,7 @@ function tailRecord(record: LogRecord): TailRecord {
   return { header, schemas: block.schemaCount > 0 ? header.offset : schemasBefore };
 }
 
-function readForward(topic: string, begin: ReaderState, records: readonly TailRecord[]): JournalTail {
+function readForward(topic: string, begin: ReaderState, records: readonly TailRecord[]): Omit<JournalTail, 'start'> {
   let state = begin;
   let schemas = -1n;
   let voidFrom: bigint | null = null;
@@ -81,13 +83,18 @@ function firstSlice(offset: bigint, { index, first }: SliceHeader): bigint {
 
 /**
  * Every table's last Schema event in force, by following each block's pointer to the one with Schema events before it: one record
- * read for each such block, none for the rows between. Tables announced only below the log's beginning (trimmed) are not among
- * them. `schemas` is the last such block that is not void.
+ * read for each such block, none for the rows between. `schemas` is the last such block that is not void; `complete` is false where
+ * earlier ones were trimmed away, so that tables may be missing.
  */
-export async function tablesAtTail(log: JournalLog, tail: JournalTail, start: bigint, signal: AbortSignal): Promise<{ readonly tables: TableAtTail[]; readonly schemas: bigint }> {
+export async function tablesAtTail(
+  log: JournalLog,
+  tail: JournalTail,
+  signal: AbortSignal,
+): Promise<{ readonly tables: TableAtTail[]; readonly schemas: bigint; readonly complete: boolean }> {
   const tables = new Map<string, TableAtTail>();
   let schemas = -1n;
-  for (let at = tail.schemas; at >= start && at >= 0n; ) {
+  let at = tail.schemas;
+  while (at >= tail.start && at >= 0n) {
     const [record] = await log.range(at, at + 1n, signal);
     if (record?.kind !== 'block' || record.schemasBefore >= at) {
       throw new MillraceError('JOURNAL_INCONSISTENT', { topic: log.topic, offset: at, what: 'a later block names it as one with Schema events' });
@@ -98,7 +105,7 @@ export async function tablesAtTail(log: JournalLog, tail: JournalTail, start: bi
     }
     at = record.schemasBefore;
   }
-  return { tables: [...tables.values()], schemas };
+  return { tables: [...tables.values()], schemas, complete: at < 0n };
 }
 
 /** The last Schema event of each table in one block. */

@@ -11,6 +11,7 @@ import { type TableAtTail, readTail, tablesAtTail } from './journal-tail.js';
 import { JOURNAL_PARTITION, type Journal } from './journal.js';
 import type { OutgoingRecord, PartitionWriter } from './kafka/partition-writer.js';
 import { MAX_CLAIMS, claimBackOffMs, epochForClaim, judgeClaim } from './rules/claim-rules.js';
+import type { LogBounds } from './rules/reader-rules.js';
 import type { TakeoverHeader } from './rules/record-header.js';
 import { judgeBetween, judgeReply } from './rules/send-rules.js';
 
@@ -32,6 +33,7 @@ interface Claim {
   readonly position: Position | null;
   readonly tables: readonly TableAtTail[];
   readonly schemas: bigint;
+  readonly complete: boolean;
 }
 
 /**
@@ -47,6 +49,8 @@ export class JournalWriter implements AsyncDisposable {
   readonly knownTables: readonly TableVersion[];
   /** Tables whose last Schema event set them aside with an error. */
   readonly tablesSetAside: readonly TableVersion[];
+  /** False where Schema events were trimmed away: a table that is in neither list may have been announced all the same. */
+  readonly knowsAllTables: boolean;
   readonly #journal: Journal;
   readonly #log: JournalLog;
   readonly #appender: PartitionWriter;
@@ -68,6 +72,7 @@ export class JournalWriter implements AsyncDisposable {
     this.position = claim.position;
     this.knownTables = claim.tables.filter(({ change }) => change.kind === 'version' || change.kind === 'load').map(({ version }) => version);
     this.tablesSetAside = claim.tables.filter(({ change }) => change.kind === 'error').map(({ version }) => version);
+    this.knowsAllTables = claim.complete;
     this.#prev = claim.takeover.offset;
     this.#schemas = claim.schemas;
     this.#inForce = claim.position;
@@ -202,7 +207,7 @@ interface ClaimTools {
 /** 'second': another starter's claim came first, so this one is not in force. */
 async function claimOnce({ journal, log, appender }: ClaimTools, signal: AbortSignal): Promise<Claim | 'second'> {
   const { start, end } = await log.bounds(signal);
-  const id = await journalId(log, start, end, signal);
+  const id = await journalId(log, { start, end }, signal);
   const epoch = epochForClaim(end);
   const nonce = randomUUID();
   const reply = await appender.send([{ value: encodeTakeover({ journal: id, epoch, nonce }, journal.ids.takeover) }], signal);
@@ -220,12 +225,12 @@ async function claimOnce({ journal, log, appender }: ClaimTools, signal: AbortSi
     case 'claim-again':
       return 'second';
     case 'in-force':
-      return { log, appender, takeover, position: tail.state.position, ...(await tablesAtTail(log, tail, start, signal)) };
+      return { log, appender, takeover, position: tail.state.position, ...(await tablesAtTail(log, tail, signal)) };
   }
 }
 
 /** The journal's own, from its oldest record, which is in force; a new one for an empty topic, where only the first claim can be. */
-async function journalId(log: JournalLog, start: bigint, end: bigint, signal: AbortSignal): Promise<string> {
+async function journalId(log: JournalLog, { start, end }: LogBounds, signal: AbortSignal): Promise<string> {
   if (start === end) {
     if (end > 0n) throw new MillraceError('JOURNAL_NO_ANCHOR', { topic: log.topic, start });
     return randomUUID();

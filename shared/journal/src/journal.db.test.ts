@@ -1,9 +1,34 @@
+import { BlockBuilder } from '@millrace/codec/block-builder.js';
+import type { SchemaChange } from '@millrace/contract/events.js';
+import type { TableVersion } from '@millrace/contract/table.js';
 import { expect, test } from 'vitest';
-import { JournalWriter } from './journal-writer.js';
-import { failure, neverAborted, readUntil, testJournal, testServers } from './testing/journal-fixture.js';
+import type { JournalItem } from './journal-reader.js';
+import { JournalReader } from './journal-reader.js';
+import { JournalWriter, type OutgoingBlock } from './journal-writer.js';
+import { type Journal, deleteTopics } from './journal.js';
+import { neverAborted, newTopic, readUntil, testJournal, testServers } from './testing/journal-fixture.js';
+import { failure } from './testing/failure.js';
 import { at, insertedIds, sampleTable, sliceOf, wholeBlock } from './testing/sample-blocks.js';
 
 const signal = neverAborted();
+
+function idsOf(items: readonly JournalItem[]): number[][] {
+  return items.flatMap((item) => (item.kind === 'block' ? [insertedIds(item.block)] : []));
+}
+
+function blocksIn(items: readonly JournalItem[]): number {
+  return items.filter(({ kind }) => kind === 'block').length;
+}
+
+/** A block with one Schema event for each entry, and a Progress where it is to stand alone. */
+function announcement(n: number, entries: readonly (readonly [TableVersion, SchemaChange])[]): OutgoingBlock {
+  const builder = new BlockBuilder();
+  for (const [table, change] of entries) builder.schema(table, change);
+  builder.progress(at(n));
+  return { builder, after: n === 1 ? null : at(n - 1), upTo: at(n), slice: null };
+}
+
+const VERSION: SchemaChange = { kind: 'version' };
 
 test('blocks sent by one incarnation come back in order, with the checkpoint after each', async () => {
   await using journal = await testJournal(await testServers());
@@ -19,10 +44,234 @@ test('blocks sent by one incarnation come back in order, with the checkpoint aft
   const items = await readUntil(journal, null, ({ length }) => length === 4);
   const [takeover, ...blocks] = items;
   expect(takeover).toMatchObject({ kind: 'takeover', abandons: false, checkpoint: { journal: writer.journalId, epoch: 0n, seq: -1n, nextOffset: 1n, position: null } });
-  expect(blocks.map((item) => item.kind === 'block' && insertedIds(item.block))).toEqual([[1, 2, 3], [4], [5]]);
+  expect(idsOf(blocks)).toEqual([[1, 2, 3], [4], [5]]);
   expect(blocks.map((item) => item.kind === 'block' && item.checkpointAfter)).toEqual([
     { journal: writer.journalId, epoch: 0n, seq: 0n, nextOffset: 2n, position: at(3) },
     { journal: writer.journalId, epoch: 0n, seq: 1n, nextOffset: 3n, position: at(4) },
     { journal: writer.journalId, epoch: 0n, seq: 2n, nextOffset: 4n, position: at(5) },
   ]);
+});
+
+test('a reader that goes on from a checkpoint gets what follows it, and nothing twice', async () => {
+  await using journal = await testJournal(await testServers());
+  await using writer = await JournalWriter.claim(journal, signal);
+  const table = await journal.registerTable(sampleTable('orders'));
+  for (let n = 1; n <= 6; n++) await writer.send([wholeBlock(table, n)]);
+
+  const first = await readUntil(journal, null, (items) => blocksIn(items) === 3);
+  const last = first.at(-1);
+  const checkpoint = last?.kind === 'block' ? last.checkpointAfter : null;
+  expect(idsOf(await readUntil(journal, checkpoint, (items) => blocksIn(items) === 3))).toEqual([[4], [5], [6]]);
+});
+
+test('a new incarnation goes on at the position that the journal ends with', async () => {
+  await using journal = await testJournal(await testServers());
+  const table = await journal.registerTable(sampleTable('orders'));
+  {
+    await using first = await JournalWriter.claim(journal, signal);
+    await first.send([wholeBlock(table, 1, 2)]);
+  }
+  await using second = await JournalWriter.claim(journal, signal);
+  expect(second).toMatchObject({ position: at(2), epoch: 2n });
+  await second.send([wholeBlock(table, 3)]);
+  expect(idsOf(await readUntil(journal, null, (items) => blocksIn(items) === 2))).toEqual([[1, 2], [3]]);
+});
+
+test('#41 what a capture sends after another has taken over is ignored by readers, and the capture learns that it is fenced', async () => {
+  await using journal = await testJournal(await testServers());
+  const table = await journal.registerTable(sampleTable('orders'));
+  await using zombie = await JournalWriter.claim(journal, signal);
+  await zombie.send([wholeBlock(table, 1)]);
+
+  await using successor = await JournalWriter.claim(journal, signal);
+  expect(await failure(zombie.send([wholeBlock(table, 2)]))).toMatchObject({ code: 'JOURNAL_FENCED' });
+  expect(zombie.inForcePosition).toEqual(at(1));
+  await successor.send([wholeBlock(table, 2, 3)]);
+
+  expect(await failure(zombie.send([wholeBlock(table, 3)]))).toMatchObject({ code: 'JOURNAL_FENCED' });
+  expect(idsOf(await readUntil(journal, null, (items) => blocksIn(items) === 2))).toEqual([[1], [2, 3]]);
+});
+
+test('a capture that was fenced before it streams anything finds that out by reading on', async () => {
+  await using journal = await testJournal(await testServers());
+  await using first = await JournalWriter.claim(journal, signal);
+  await first.checkStillInForce();
+  await using second = await JournalWriter.claim(journal, signal);
+  expect(await failure(first.checkStillInForce())).toMatchObject({ code: 'JOURNAL_FENCED', details: { newer: second.epoch } });
+  await second.checkStillInForce();
+});
+
+test('of captures that claim an empty journal at once each gets an epoch of its own, and all name one journal', async () => {
+  await using journal = await testJournal(await testServers());
+  const writers = await Promise.all(Array.from({ length: 4 }, () => JournalWriter.claim(journal, signal)));
+  try {
+    expect(new Set(writers.map(({ epoch }) => epoch)).size).toBe(4);
+    expect(new Set(writers.map(({ journalId }) => journalId)).size).toBe(1);
+    const table = await journal.registerTable(sampleTable('orders'));
+    const sends = await Promise.allSettled(writers.map((writer) => writer.send([wholeBlock(table, 1)])));
+    expect(sends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(idsOf(await readUntil(journal, null, (items) => blocksIn(items) === 1))).toEqual([[1]]);
+  } finally {
+    for (const writer of writers) await writer[Symbol.asyncDispose]();
+  }
+});
+
+test('slices of a transaction that its capture did not finish are void, and it comes again whole', async () => {
+  await using journal = await testJournal(await testServers());
+  const table = await journal.registerTable(sampleTable('orders'));
+  await using first = await JournalWriter.claim(journal, signal);
+  await first.send([wholeBlock(table, 1)]);
+  await first.send([sliceOf(table, 2, 0, false), sliceOf(table, 2, 1, false)]);
+
+  await using second = await JournalWriter.claim(journal, signal);
+  expect(second.position).toEqual(at(1));
+  await second.send([sliceOf(table, 2, 0, false), sliceOf(table, 2, 1, false), sliceOf(table, 2, 2, true)]);
+  expect(second.inForcePosition).toEqual(at(2));
+
+  const items = await readUntil(journal, null, (read) => blocksIn(read) === 6);
+  expect(items.map((item) => (item.kind === 'takeover' ? item.abandons : insertedIds(item.block)))).toEqual([false, [1], [2000], [2001], true, [2000], [2001], [2002]]);
+  const slices = items.flatMap((item) => (item.kind === 'block' && item.block.slice !== null ? [item.block.slice] : []));
+  expect(slices.map(({ first: offset }) => offset)).toEqual([-1n, 2n, -1n, 5n, 5n]);
+});
+
+test('the table versions in force are found at the tail, whatever lies between and however often a version came back', async () => {
+  await using journal = await testJournal(await testServers());
+  const orders = await journal.registerTable(sampleTable('orders'));
+  const wider = await journal.registerTable(sampleTable('orders', 1));
+  const gone = await journal.registerTable(sampleTable('gone'));
+  const broken = await journal.registerTable(sampleTable('broken'));
+  {
+    await using first = await JournalWriter.claim(journal, signal);
+    await first.send([
+      announcement(1, [
+        [orders, VERSION],
+        [gone, { kind: 'load', load: '0.1', reason: 'first start' }],
+        [broken, VERSION],
+      ]),
+    ]);
+    await first.send([announcement(2, [[wider, VERSION]])]);
+    await first.send([announcement(3, [[broken, { kind: 'error', code: 'X', message: 'x' }], [gone, { kind: 'dropped' }]])]);
+    await first.send([announcement(4, [[orders, VERSION]])]);
+    for (let n = 5; n < 45; n++) await first.send([wholeBlock(orders, n)]);
+  }
+  await using second = await JournalWriter.claim(journal, signal);
+  expect(second.knownTables).toEqual([orders]);
+  expect(second.knownTables[0]).toBe(orders);
+  expect(second.tablesSetAside).toEqual([broken]);
+});
+
+test('a Schema event inside an unfinished transaction is not in force at the tail', async () => {
+  await using journal = await testJournal(await testServers());
+  const orders = await journal.registerTable(sampleTable('orders'));
+  const wider = await journal.registerTable(sampleTable('orders', 1));
+  {
+    await using first = await JournalWriter.claim(journal, signal);
+    await first.send([announcement(1, [[orders, VERSION]])]);
+    const builder = new BlockBuilder();
+    builder.begin('2');
+    builder.schema(wider, VERSION);
+    await first.send([{ builder, after: at(1), upTo: null, slice: { index: 0, last: false } }, sliceOf(wider, 2, 1, false)]);
+  }
+  {
+    await using second = await JournalWriter.claim(journal, signal);
+    expect(second.knownTables).toEqual([orders]);
+    await second.send([wholeBlock(orders, 2)]);
+  }
+  await using third = await JournalWriter.claim(journal, signal);
+  expect(third.knownTables).toEqual([orders]);
+});
+
+test('a topic that was deleted and made anew is refused by a reader of the old one', async () => {
+  const servers = await testServers();
+  const topic = newTopic();
+  const write = async (journal: Journal, upTo: number): Promise<void> => {
+    await using writer = await JournalWriter.claim(journal, signal);
+    const table = await journal.registerTable(sampleTable('orders'));
+    for (let n = 1; n <= upTo; n++) await writer.send([wholeBlock(table, n)]);
+  };
+  let checkpoint = null;
+  {
+    await using old = await testJournal(servers, { topic });
+    await write(old, 3);
+    const last = (await readUntil(old, null, (items) => blocksIn(items) === 3)).at(-1);
+    checkpoint = last?.kind === 'block' ? last.checkpointAfter : null;
+  }
+  expect(await deleteTopics({ ...servers, topics: [topic] })).toContain(`topic ${topic}`);
+
+  await using fresh = await testJournal(servers, { topic });
+  expect(await failure(JournalReader.open(fresh, checkpoint, signal))).toMatchObject({ code: 'JOURNAL_TRUNCATED' });
+  await write(fresh, 8);
+  expect(await failure(JournalReader.open(fresh, checkpoint, signal))).toMatchObject({ code: 'JOURNAL_FOREIGN' });
+});
+
+test('a reader whose place was trimmed away says so and does not jump', async () => {
+  await using journal = await testJournal(await testServers());
+  await using writer = await JournalWriter.claim(journal, signal);
+  const table = await journal.registerTable(sampleTable('orders'));
+  for (let n = 1; n <= 6; n++) await writer.send([wholeBlock(table, n)]);
+  const [, second] = await readUntil(journal, null, ({ length }) => length === 2);
+  const early = second?.kind === 'block' ? second.checkpointAfter : null;
+
+  expect(await journal.trim([5n])).toBe(4n);
+  expect(await journal.bounds()).toEqual({ start: 4n, end: 7n });
+  expect(await failure(JournalReader.open(journal, early, signal))).toMatchObject({ code: 'JOURNAL_TRIMMED', details: { offset: 2n, start: 4n } });
+  expect(await failure(JournalReader.open(journal, null, signal))).toMatchObject({ code: 'JOURNAL_TRIMMED' });
+
+  expect(await journal.trim([7n, 4n])).toBeNull();
+  await using next = await JournalWriter.claim(journal, signal);
+  expect(next.position).toEqual(at(6));
+});
+
+test('a capture can start again after everything was trimmed that no reader and no restart needs', async () => {
+  await using journal = await testJournal(await testServers());
+  const table = await journal.registerTable(sampleTable('orders'));
+  {
+    await using writer = await JournalWriter.claim(journal, signal);
+    expect(writer.knowsAllTables).toBe(true);
+    await writer.send([announcement(1, [[table, VERSION]])]);
+    for (let n = 2; n <= 3; n++) await writer.send([wholeBlock(table, n)]);
+  }
+  const { end } = await journal.bounds();
+  expect(await journal.trim([end])).toBe(3n);
+  await using next = await JournalWriter.claim(journal, signal);
+  expect(next).toMatchObject({ position: at(3), epoch: 4n, knownTables: [], knowsAllTables: false });
+});
+
+test('#44 a block over the topic\'s limit is an error; nothing is left out', async () => {
+  await using journal = await testJournal(await testServers(), { maxMessageBytes: 100_000 });
+  await using writer = await JournalWriter.claim(journal, signal);
+  const table = await journal.registerTable(sampleTable('orders'));
+  await writer.send([wholeBlock(table, 1)]);
+  const incompressible = Buffer.from(Array.from({ length: 200_000 }, () => Math.floor(Math.random() * 256))).toString('base64');
+  const error = await failure(writer.send([wholeBlock(table, 2, 2, incompressible)]));
+  expect(error).toMatchObject({ code: 'RECORD_OVER_TOPIC_LIMIT', class: 'operator' });
+  expect(await failure(writer.send([wholeBlock(table, 3)]))).toBe(error);
+  expect(await journal.bounds()).toEqual({ start: 0n, end: 2n });
+});
+
+test('blocks of a megabyte go through, several in one call', async () => {
+  await using journal = await testJournal(await testServers());
+  await using writer = await JournalWriter.claim(journal, signal);
+  const table = await journal.registerTable(sampleTable('orders'));
+  const note = Buffer.from(Array.from({ length: 750_000 }, () => Math.floor(Math.random() * 256))).toString('base64');
+  await writer.send(Array.from({ length: 8 }, (_, index) => wholeBlock(table, index + 1, index + 1, note)));
+  expect(idsOf(await readUntil(journal, null, (items) => blocksIn(items) === 8))).toEqual([[1], [2], [3], [4], [5], [6], [7], [8]]);
+});
+
+test('a reader ends when it is told to, also while the journal is idle or still empty', async () => {
+  await using journal = await testJournal(await testServers());
+  const early = new AbortController();
+  const opening = JournalReader.open(journal, null, early.signal);
+  early.abort(new Error('stopped by the test'));
+  expect(await failure(opening)).toMatchObject({ message: 'stopped by the test' });
+
+  await using writer = await JournalWriter.claim(journal, signal);
+  const stop = new AbortController();
+  await using reader = await JournalReader.open(journal, null, stop.signal);
+  const items: JournalItem[] = [];
+  for await (const item of reader) {
+    items.push(item);
+    stop.abort();
+  }
+  expect(items).toMatchObject([{ kind: 'takeover', checkpoint: { epoch: writer.epoch } }]);
 });

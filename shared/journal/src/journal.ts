@@ -8,12 +8,14 @@ import type { KafkaSettings } from './kafka/kafka-settings.js';
 import { PartitionReader } from './kafka/partition-reader.js';
 import { PartitionWriter } from './kafka/partition-writer.js';
 import { Topics } from './kafka/topics.js';
+import { type TopicOptions, openTopic } from './open-topic.js';
+import { inParallel } from './registry/in-parallel.js';
 import { RegistryClient } from './registry/registry-client.js';
 import type { RegistrySettings } from './registry/registry-settings.js';
-import { Registry } from './registry/registry.js';
+import type { Registry } from './registry/registry.js';
+import { isSubjectOf } from './registry/subject.js';
 import type { LogBounds } from './rules/reader-rules.js';
 import { trimPoint } from './rules/tail-rules.js';
-import { DEFAULT_MAX_MESSAGE_BYTES } from './rules/topic-settings.js';
 
 export const JOURNAL_PARTITION = 0;
 /** Blocks in one request, before compression: the broker's cost is per request. */
@@ -21,43 +23,23 @@ const SEND_BYTES = 2 * 1024 * 1024;
 /** Records below the slowest reader that are looked at, in growing pieces, for a place where a restart could begin. */
 const TRIM_LOOK_BACK = 256n;
 
-export interface JournalOptions {
-  readonly kafka: KafkaSettings;
-  readonly registry: RegistrySettings;
-  readonly topic: string;
-  /** Make the topic where it is missing; without it a missing topic is an error. */
-  readonly create: boolean;
-  readonly maxMessageBytes?: number;
-  readonly metrics?: JournalMetrics;
-  /** How long a request to Kafka or the registry is tried again before it fails; default 30 s each. */
-  readonly patienceMs?: number;
-  readonly signal?: AbortSignal;
-}
-
 /**
  * Opens a stream's journal: one topic with one partition, checked for settings under which Kafka would lose or drop changes, and the
  * registry that its schemas lie in.
  * @throws MillraceError KAFKA_UNREACHABLE, KAFKA_AUTHENTICATION_FAILED, KAFKA_TLS_FAILED, KAFKA_DENIED, TOPIC_MISSING,
  * TOPIC_SETTING_WRONG, REGISTRY_UNREACHABLE, REGISTRY_READ_ONLY, REGISTRY_DENIED, REGISTRY_REFUSED
  */
-export async function openJournal(options: JournalOptions): Promise<Journal> {
-  const { kafka, topic, create, signal } = options;
-  const client = new KafkaClient(kafka, options.patienceMs);
-  try {
-    const registry = new Registry(new RegistryClient(options.registry, options.patienceMs), topic);
-    // The registry first: a refused start leaves no topic behind.
-    const ids: JournalSchemaIds = {
-      takeover: await registry.registerRecord('Takeover', TAKEOVER_SCHEMA_JSON, signal),
-      block: await registry.registerRecord('Block', BLOCK_SCHEMA_JSON, signal),
-    };
-    const plan = { partitions: 1, maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES };
-    await new Topics(client).ensure(topic, plan, { create, anyPartitions: false }, signal);
-    const sendBytes = Math.min(SEND_BYTES, plan.maxMessageBytes);
-    return new Journal({ client, registry, topic, ids, sendBytes, metrics: options.metrics ?? NO_METRICS });
-  } catch (error) {
-    await client[Symbol.asyncDispose]();
-    throw error;
-  }
+export async function openJournal(options: TopicOptions): Promise<Journal> {
+  const { topic, signal } = options;
+  const { client, registry, ids, maxMessageBytes } = await openTopic<JournalSchemaIds>(options, {
+    partitions: 1,
+    anyPartitions: false,
+    register: async (schemas) => ({
+      takeover: await schemas.registerRecord('Takeover', TAKEOVER_SCHEMA_JSON, signal),
+      block: await schemas.registerRecord('Block', BLOCK_SCHEMA_JSON, signal),
+    }),
+  });
+  return new Journal({ client, registry, topic, ids, sendBytes: Math.min(SEND_BYTES, maxMessageBytes), metrics: options.metrics ?? NO_METRICS });
 }
 
 interface JournalParts {
@@ -88,6 +70,11 @@ export class Journal implements AsyncDisposable {
   /** Registers a table version; resolves only when the registry has it. The same object for the same version each time. */
   registerTable(schema: TableSchema): Promise<TableVersion> {
     return this.#parts.registry.register(schema);
+  }
+
+  /** The same for several at a time: what a first start with many tables is quickest with. */
+  registerTables(schemas: readonly TableSchema[]): Promise<readonly TableVersion[]> {
+    return this.#parts.registry.registerAll(schemas);
   }
 
   /** @throws MillraceError REGISTRY_EMPTY, SCHEMA_UNREADABLE, REGISTRY_UNREACHABLE */
@@ -149,7 +136,7 @@ export async function deleteTopics({ kafka, registry, topics, signal }: TaskTopi
   await using client = new KafkaClient(kafka);
   const registryClient = new RegistryClient(registry);
   const deleted = (await new Topics(client).delete(topics, signal)).map((topic) => `topic ${topic}`);
-  const subjects = (await registryClient.subjects(signal)).filter((subject) => topics.some((topic) => subject.startsWith(`${topic}-`)));
-  for (const subject of subjects) await registryClient.deleteSubject(subject, signal);
+  const subjects = (await registryClient.subjects(signal)).filter((subject) => topics.some((topic) => isSubjectOf(topic, subject)));
+  await inParallel(subjects, (subject) => registryClient.deleteSubject(subject, signal));
   return [...deleted, ...subjects.map((subject) => `subject ${subject}`)];
 }

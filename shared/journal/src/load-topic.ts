@@ -2,33 +2,20 @@ import { type LoadEvent, type LoadRecord, decodeLoadRecord, encodeLoadRecord } f
 import { LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
 import { MillraceError, assertNever, invariant } from '@millrace/errors/millrace-error.js';
 import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
-import { KafkaClient } from './kafka/kafka-client.js';
-import type { KafkaSettings } from './kafka/kafka-settings.js';
+import type { KafkaClient } from './kafka/kafka-client.js';
 import { AppendQueue, SEND_RECORDS, SEQ_HEADER } from './kafka/append-queue.js';
 import { type KafkaRecord, PartitionReader } from './kafka/partition-reader.js';
 import { PartitionWriter } from './kafka/partition-writer.js';
-import { Topics } from './kafka/topics.js';
-import { RegistryClient } from './registry/registry-client.js';
-import type { RegistrySettings } from './registry/registry-settings.js';
-import { Registry } from './registry/registry.js';
+import { type TopicOptions, openTopic } from './open-topic.js';
 import { type Numbered, isHigher, judgeNumbered } from './rules/numbered-rules.js';
-import { DEFAULT_MAX_MESSAGE_BYTES } from './rules/topic-settings.js';
 
 export const DEFAULT_LANES = 4;
 /** Says what a restart and a sink must know without reading rows. */
 const CONTROL_PARTITION = 0;
 
-export interface LoadTopicOptions {
-  readonly kafka: KafkaSettings;
-  readonly registry: RegistrySettings;
-  readonly topic: string;
-  readonly create: boolean;
+export interface LoadTopicOptions extends TopicOptions {
   /** Of a topic that is made now; one that is there keeps its own number. Default 4. */
   readonly lanes?: number;
-  readonly maxMessageBytes?: number;
-  readonly metrics?: JournalMetrics;
-  readonly patienceMs?: number;
-  readonly signal?: AbortSignal;
 }
 
 /**
@@ -36,18 +23,13 @@ export interface LoadTopicOptions {
  * @throws MillraceError as openJournal
  */
 export async function openLoadTopic(options: LoadTopicOptions): Promise<LoadTopic> {
-  const { topic, create, signal } = options;
-  const client = new KafkaClient(options.kafka, options.patienceMs);
-  try {
-    const registry = new Registry(new RegistryClient(options.registry, options.patienceMs), topic);
-    const schemaId = await registry.registerRecord('LoadRecord', LOAD_SCHEMA_JSON, signal);
-    const plan = { partitions: 1 + (options.lanes ?? DEFAULT_LANES), maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES };
-    const partitions = await new Topics(client).ensure(topic, plan, { create, anyPartitions: true }, signal);
-    return new LoadTopic({ client, topic, schemaId, lanes: partitions - 1, metrics: options.metrics ?? NO_METRICS });
-  } catch (error) {
-    await client[Symbol.asyncDispose]();
-    throw error;
-  }
+  const { topic, signal } = options;
+  const { client, ids, partitions } = await openTopic(options, {
+    partitions: 1 + (options.lanes ?? DEFAULT_LANES),
+    anyPartitions: true,
+    register: (registry) => registry.registerRecord('LoadRecord', LOAD_SCHEMA_JSON, signal),
+  });
+  return new LoadTopic({ client, topic, schemaId: ids, lanes: partitions - 1, metrics: options.metrics ?? NO_METRICS });
 }
 
 interface LoadTopicParts {

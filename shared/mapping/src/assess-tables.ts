@@ -9,10 +9,21 @@ import { quotedTable, showTable, tableKey } from './table-name.js';
 import { isLarge } from './transform/added-columns.js';
 import { collision } from './transform/collision.js';
 import { takesColumn } from './transform/column-plan.js';
+import { type MapperSupport, refuseUnsupported } from './transform/support.js';
 import { planTable, rulesFor, type TablePlan } from './transform/table-plan.js';
 
+export interface AssessOptions {
+  /** The task carries changes, and so needs what the log says of old rows. */
+  readonly changes: boolean;
+  readonly supports: MapperSupport;
+}
+
 /** What is wrong, or worth knowing, about filters and transformation rules over the selected tables. */
-export function assessTables(mapping: TableMapping, schemas: readonly TableSchema[], { changes }: { readonly changes: boolean }): readonly Finding[] {
+export function assessTables(
+  mapping: TableMapping,
+  schemas: readonly TableSchema[],
+  { changes, supports }: AssessOptions,
+): readonly Finding[] {
   const findings: Finding[] = [...mapping.findings];
   const plans: TablePlan[] = [];
   for (const schema of schemas) {
@@ -20,6 +31,7 @@ export function assessTables(mapping: TableMapping, schemas: readonly TableSchem
     findings.push(
       ...attempt(schema, () => {
         const plan = planTable(mapping, schema);
+        refuseUnsupported(plan, supports);
         plans.push(plan);
         return [...(changes ? assessImages(plan) : []), ...assessOverridden(mapping, schema)];
       }),
@@ -50,16 +62,26 @@ interface Need {
   readonly columns: readonly string[];
 }
 
-function needsFull(severity: Finding['severity'], code: 'MAPPING_NEEDS_FULL_IDENTITY' | 'MAPPING_MAY_NEED_FULL_IDENTITY', need: Need): Finding {
+function needsFull(
+  severity: Finding['severity'],
+  code: 'MAPPING_NEEDS_FULL_IDENTITY' | 'MAPPING_MAY_NEED_FULL_IDENTITY',
+  need: Need,
+): Finding {
   const table = showTable(need.schema.id);
-  return findingOf(severity, code, table, { rule: need.rule, table, columns: need.columns.join(', '), quoted: quotedTable(need.schema.id) });
+  return findingOf(severity, code, table, {
+    rule: need.rule,
+    table,
+    columns: need.columns.join(', '),
+    quoted: quotedTable(need.schema.id),
+  });
 }
 
 /** Old values that rules use and the log does not carry, and large ones that it may leave out. */
 function assessImages({ source, columns }: TablePlan): readonly Finding[] {
   if (source.replicaIdentity === 'full') return [];
   const nameOf = (index: number): string => source.columns[index]?.name ?? '';
-  const beyond = (indexes: readonly number[]): readonly string[] => indexes.map(nameOf).filter((name) => !source.identityColumns.includes(name));
+  const beyond = (indexes: readonly number[]): readonly string[] =>
+    indexes.map(nameOf).filter((name) => !source.identityColumns.includes(name));
   return columns.flatMap((plan): readonly Finding[] => {
     if (plan.kind === 'source') return [];
     const rule = plan.rule.id;
@@ -70,7 +92,9 @@ function assessImages({ source, columns }: TablePlan): readonly Finding[] {
       const column = source.columns[index];
       return column !== undefined && isLarge(column);
     });
-    return large.length === 0 ? [] : [needsFull('warning', 'MAPPING_MAY_NEED_FULL_IDENTITY', { rule, schema: source, columns: large.map(nameOf) })];
+    return large.length === 0
+      ? []
+      : [needsFull('warning', 'MAPPING_MAY_NEED_FULL_IDENTITY', { rule, schema: source, columns: large.map(nameOf) })];
   });
 }
 
@@ -83,18 +107,35 @@ function assessOverridden(mapping: TableMapping, schema: TableSchema): readonly 
     const [winner, ...losers] = contenders;
     for (const loser of losers) {
       if (winner === undefined || loser.schema.wild || loser.table.wild || loser.column.wild) continue;
-      findings.push(findingOf('warning', 'MAPPING_RULE_WITHOUT_EFFECT', table, { rule: loser.rule.id, object, winner: winner.rule.id }));
+      findings.push(
+        findingOf('warning', 'MAPPING_RULE_WITHOUT_EFFECT', table, { rule: loser.rule.id, object, winner: winner.rule.id }),
+      );
     }
   };
   for (const column of schema.columns) {
     const matching = rules.filter((rule) => takesColumn(rule, column));
     const object = `${table}, column "${column.name}"`;
-    compete(object, matching.filter(({ action }) => action.kind === 'name' && action.target === 'column' && !isConditional(action.change.kind)));
-    compete(object, matching.filter(({ action }) => action.kind === 'change-data-type'));
-    compete(object, matching.filter(({ action }) => action.kind === 'mask'));
-    compete(object, matching.filter(({ action }) => action.kind === 'remove-column' || action.kind === 'include-column'));
+    compete(
+      object,
+      matching.filter(({ action }) => action.kind === 'name' && action.target === 'column' && !isConditional(action.change.kind)),
+    );
+    compete(
+      object,
+      matching.filter(({ action }) => action.kind === 'change-data-type'),
+    );
+    compete(
+      object,
+      matching.filter(({ action }) => action.kind === 'mask'),
+    );
+    compete(
+      object,
+      matching.filter(({ action }) => action.kind === 'remove-column' || action.kind === 'include-column'),
+    );
   }
-  compete(table, rules.filter(({ action }) => action.kind === 'define-primary-key'));
+  compete(
+    table,
+    rules.filter(({ action }) => action.kind === 'define-primary-key'),
+  );
   return findings;
 }
 

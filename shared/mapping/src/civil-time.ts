@@ -23,7 +23,9 @@ export function dateOf(days: number): CivilDate {
   const shifted = days + 719_468;
   const era = Math.floor(shifted / 146_097);
   const dayOfEra = shifted - era * 146_097;
-  const yearOfEra = Math.floor((dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365);
+  const yearOfEra = Math.floor(
+    (dayOfEra - Math.floor(dayOfEra / 1460) + Math.floor(dayOfEra / 36_524) - Math.floor(dayOfEra / 146_096)) / 365,
+  );
   const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const shiftedMonth = Math.floor((5 * dayOfYear + 2) / 153);
   const month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9;
@@ -105,8 +107,12 @@ export function formatDate(days: number): string {
 /** `HH:MM:SS`, with the fraction's digits up to its last that is not 0. */
 export function formatTime(nanos: bigint): string {
   const seconds = Number(nanos / NANOS_PER_SECOND);
-  const fraction = String(nanos % NANOS_PER_SECOND).padStart(9, '0').replace(/0+$/, '');
-  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map((part) => String(part).padStart(2, '0'));
+  const fraction = String(nanos % NANOS_PER_SECOND)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map((part) =>
+    String(part).padStart(2, '0'),
+  );
   return `${parts.join(':')}${fraction === '' ? '' : `.${fraction}`}`;
 }
 

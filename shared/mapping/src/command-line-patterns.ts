@@ -27,7 +27,8 @@ function parsePattern(flag: string, pattern: string): readonly [NamePattern, Nam
   let rest = pattern;
   for (;;) {
     const part = /^(?:"((?:[^"]|"")+)"|([^".]+))(\.|$)/.exec(rest);
-    if (part === null) throw fail(rest.startsWith('"') ? 'a quoted part does not end in a quote and a dot' : 'expected schema.table');
+    if (part === null)
+      throw fail(rest.startsWith('"') ? 'a quoted part does not end in a quote and a dot' : 'expected schema.table');
     const [all, quoted, plain = '', separator] = part;
     if (quoted === undefined) {
       const parsed = parseNamePattern(plain.replaceAll(/\\.|_/gs, (piece) => (piece === '_' ? '[_]' : piece)));
@@ -41,7 +42,11 @@ function parsePattern(flag: string, pattern: string): readonly [NamePattern, Nam
   }
   const [schema, table] = parts;
   if (schema === undefined || table === undefined || parts.length > 2) {
-    throw fail(parts.length > 2 ? 'it has more than one dot; put a name that holds a dot in double quotes' : 'the table is missing; for a whole schema write schema.%');
+    throw fail(
+      parts.length > 2
+        ? 'it has more than one dot; put a name that holds a dot in double quotes'
+        : 'the table is missing; for a whole schema write schema.%',
+    );
   }
   return [schema, table];
 }

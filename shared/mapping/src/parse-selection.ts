@@ -13,13 +13,17 @@ export function parseSelection(text: SelectionText): SelectionRule {
     throw new MillraceError('MAPPING_RULE_UNSUPPORTED', {
       rule: rule.id,
       what: 'table-type "view"',
-      why: 'a view has no rows of its own in the source\'s log',
+      why: "a view has no rows of its own in the source's log",
       instead: 'Select the tables that the views read, and create the views on the target.',
     });
   }
   const filters = text.filters ?? [];
   if (filters.length > 0 && action !== 'include') {
-    throw invalid(rule, 'filters', `stand beside rule-action "${action}", where AWS DMS does not apply them; use rule-action "include"`);
+    throw invalid(
+      rule,
+      'filters',
+      `stand beside rule-action "${action}", where AWS DMS does not apply them; use rule-action "include"`,
+    );
   }
   const pattern = (key: 'schema-name' | 'table-name'): NamePattern =>
     action === 'explicit' ? literalName(locator[key]) : patternOf(rule, `object-locator.${key}`, locator[key]);
@@ -29,7 +33,13 @@ export function parseSelection(text: SelectionText): SelectionRule {
     schema: pattern('schema-name'),
     table: pattern('table-name'),
     loadOrder: text['load-order'] ?? 0,
-    filter: filters.length === 0 ? null : combine('all', filters.map((filter, index) => parseFilter(rule, filter, index))),
+    filter:
+      filters.length === 0
+        ? null
+        : combine(
+            'all',
+            filters.map((filter, index) => parseFilter(rule, filter, index)),
+          ),
   };
 }
 
@@ -61,7 +71,12 @@ function combine(kind: 'all' | 'any', of: readonly RowFilter[]): RowFilter {
   return of.length === 1 && only !== undefined ? only : { kind, of };
 }
 
-function parseCondition(rule: RuleIdentity, column: string, condition: FilterText['filter-conditions'][number], path: string): RowFilter {
+function parseCondition(
+  rule: RuleIdentity,
+  column: string,
+  condition: FilterText['filter-conditions'][number],
+  path: string,
+): RowFilter {
   const operator = condition['filter-operator'];
   const need = (key: 'value' | 'start-value' | 'end-value'): string => {
     const value = condition[key];

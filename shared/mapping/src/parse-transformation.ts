@@ -2,7 +2,15 @@ import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import { parseExpression } from './expression/parser.js';
 import { type Expression, ExpressionError } from './expression/syntax.js';
 import { identityOf, invalid, patternOf } from './parse-selection.js';
-import { DMS_TYPES, type DmsType, type DmsTypeName, type NameChange, type RuleIdentity, type Transformation, type TransformationRule } from './rule.js';
+import {
+  DMS_TYPES,
+  type DmsType,
+  type DmsTypeName,
+  type NameChange,
+  type RuleIdentity,
+  type Transformation,
+  type TransformationRule,
+} from './rule.js';
 import type { DataTypeText, TransformationText } from './rule-schema.js';
 import { ANY_NAME } from './selection/name-pattern.js';
 
@@ -20,9 +28,11 @@ export function parseTransformation(text: TransformationText): TransformationRul
     });
   }
   for (const key of ['table-tablespace-name', 'index-tablespace-name'] as const) {
-    if (locator[key] !== undefined) throw invalid(rule, `object-locator.${key}`, 'belongs to tablespace rules between Oracle databases');
+    if (locator[key] !== undefined)
+      throw invalid(rule, `object-locator.${key}`, 'belongs to tablespace rules between Oracle databases');
   }
-  if (target !== 'schema' && locator['table-name'] === undefined) throw invalid(rule, 'object-locator.table-name', `is missing: rule-target is "${target}"`);
+  if (target !== 'schema' && locator['table-name'] === undefined)
+    throw invalid(rule, 'object-locator.table-name', `is missing: rule-target is "${target}"`);
   const action = parseAction(rule, text, target);
   if (target === 'column' && locator['column-name'] === undefined && !['add-column', 'before-image'].includes(action.kind)) {
     throw invalid(rule, 'object-locator.column-name', 'is missing: rule-target is "column"');
@@ -35,7 +45,8 @@ export function parseTransformation(text: TransformationText): TransformationRul
     rule,
     schema: patternOf(rule, 'object-locator.schema-name', locator['schema-name']),
     table: locator['table-name'] === undefined ? ANY_NAME : patternOf(rule, 'object-locator.table-name', locator['table-name']),
-    column: locator['column-name'] === undefined ? ANY_NAME : patternOf(rule, 'object-locator.column-name', locator['column-name']),
+    column:
+      locator['column-name'] === undefined ? ANY_NAME : patternOf(rule, 'object-locator.column-name', locator['column-name']),
     dataType: dataType === undefined ? null : typeName(rule, 'object-locator.data-type', dataType),
     action,
   };
@@ -46,7 +57,8 @@ type Target = 'schema' | 'table' | 'column';
 function parseAction(rule: RuleIdentity, text: TransformationText, target: Target): Transformation {
   const action = text['rule-action'];
   const targets = (...right: readonly Target[]): void => {
-    if (!right.includes(target)) throw invalid(rule, 'rule-target', `"${target}" does not fit rule-action "${action}", which takes "${right.join('", "')}"`);
+    if (!right.includes(target))
+      throw invalid(rule, 'rule-target', `"${target}" does not fit rule-action "${action}", which takes "${right.join('", "')}"`);
   };
   switch (action) {
     case 'rename':
@@ -97,7 +109,11 @@ function parseAction(rule: RuleIdentity, text: TransformationText, target: Targe
   }
 }
 
-function parseNameChange(rule: RuleIdentity, text: TransformationText, action: Exclude<NameChange['kind'], 'rename-expression'>): NameChange {
+function parseNameChange(
+  rule: RuleIdentity,
+  text: TransformationText,
+  action: Exclude<NameChange['kind'], 'rename-expression'>,
+): NameChange {
   switch (action) {
     case 'rename':
       if (text.expression !== undefined) return { kind: 'rename-expression', expression: expressionOf(rule, text.expression) };
@@ -126,7 +142,12 @@ function parsePrimaryKey(rule: RuleIdentity, text: TransformationText): Transfor
   if (definition === undefined) throw invalid(rule, 'primary-key-def', 'is missing');
   for (const key of ['schema-name', 'table-name'] as const) {
     const pattern = patternOf(rule, `object-locator.${key}`, text['object-locator'][key] ?? '%');
-    if (pattern.wild) throw invalid(rule, `object-locator.${key}`, `"${pattern.text}" holds a wildcard, which "define-primary-key" does not take`);
+    if (pattern.wild)
+      throw invalid(
+        rule,
+        `object-locator.${key}`,
+        `"${pattern.text}" holds a wildcard, which "define-primary-key" does not take`,
+      );
   }
   if (definition.origin === 'unique-index') {
     throw new MillraceError('MAPPING_RULE_UNSUPPORTED', {
@@ -150,7 +171,8 @@ function parseBeforeImage(rule: RuleIdentity, text: TransformationText): Transfo
 }
 
 function needValue(rule: RuleIdentity, text: TransformationText): string {
-  if (text.value === undefined || text.value === '') throw invalid(rule, 'value', `is missing: "${text['rule-action']}" needs it`);
+  if (text.value === undefined || text.value === '')
+    throw invalid(rule, 'value', `is missing: "${text['rule-action']}" needs it`);
   return text.value;
 }
 
@@ -171,7 +193,7 @@ function typeName(rule: RuleIdentity, path: string, word: DataTypeText['type']):
     throw new MillraceError('MAPPING_RULE_UNSUPPORTED', {
       rule: rule.id,
       what: `${path} "${word}"`,
-      why: 'it is a type of Cassandra\'s collections',
+      why: "it is a type of Cassandra's collections",
       instead: `Use one of ${DMS_TYPES.join(', ')}.`,
     });
   }
@@ -183,6 +205,10 @@ function expressionOf(rule: RuleIdentity, text: string): Expression {
     return parseExpression(text);
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    throw new MillraceError('MAPPING_EXPRESSION_INVALID', { rule: rule.id, at: error.at, problem: error.problem }, { cause: error });
+    throw new MillraceError(
+      'MAPPING_EXPRESSION_INVALID',
+      { rule: rule.id, at: error.at, problem: error.problem },
+      { cause: error },
+    );
   }
 }

@@ -3,12 +3,12 @@ import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import type { z } from 'zod';
 import { findingOf } from './finding.js';
 import { parseJson } from './json-text.js';
+import { suggest } from './nearest-word.js';
 import { parseSelection } from './parse-selection.js';
 import { parseTransformation } from './parse-transformation.js';
 import type { SelectionRule, TableMapping, TransformationRule } from './rule.js';
 import { describeIssue } from './rule-issue.js';
 import { ruleShapes, ruleType, type TableSettingsText } from './rule-schema.js';
-import { suggest } from './nearest-word.js';
 
 /** More rules than anybody keeps; each is matched against every table and column. */
 const MAX_RULES = 10_000;
@@ -58,7 +58,8 @@ export function parseTableMappings(text: string): TableMapping {
 }
 
 function ruleList(input: unknown): readonly unknown[] {
-  const whole = (problem: string): MillraceError => new MillraceError('MAPPING_RULE_INVALID', { rule: '–', path: '"rules"', problem });
+  const whole = (problem: string): MillraceError =>
+    new MillraceError('MAPPING_RULE_INVALID', { rule: '–', path: '"rules"', problem });
   const rules = property(input, 'rules');
   if (!Array.isArray(rules)) throw whole('is missing: the text must be an object with a list "rules"');
   const stranger = Object.keys(Object(input)).find((key) => key !== 'rules');
@@ -96,13 +97,21 @@ function ruleLabel(input: unknown, index: number): string {
   return typeof id === 'string' || typeof id === 'number' ? String(id) : `(rules[${index}])`;
 }
 
-function parseShape<T extends z.ZodType>(shape: T, input: unknown, at: { readonly label: string; readonly prefix: readonly string[] }): z.output<T> {
+function parseShape<T extends z.ZodType>(
+  shape: T,
+  input: unknown,
+  at: { readonly label: string; readonly prefix: readonly string[] },
+): z.output<T> {
   const result = shape.safeParse(input);
   if (result.success) return result.data;
   const [issue] = pickIssue(result.error.issues);
   if (issue === undefined) throw result.error;
   const { path, problem } = describeIssue(issue, input, shape);
-  throw new MillraceError('MAPPING_RULE_INVALID', { rule: at.label, path: at.prefix.length === 0 ? path : at.prefix.join('.'), problem });
+  throw new MillraceError('MAPPING_RULE_INVALID', {
+    rule: at.label,
+    path: at.prefix.length === 0 ? path : at.prefix.join('.'),
+    problem,
+  });
 }
 
 /** A misspelt key also makes the right one missing; the misspelt one is what the reader has to see. */
@@ -120,12 +129,13 @@ const PARALLEL_LOAD = 'every table is cut into chunks by its key and loaded in p
 function settingsFindings(rule: TableSettingsText): readonly Finding[] {
   const findings: Finding[] = [];
   if (rule['parallel-load'] !== undefined) findings.push(ignored(rule['rule-id'], 'parallel-load', PARALLEL_LOAD));
-  if (rule['lob-settings'] !== undefined) findings.push(ignored(rule['rule-id'], 'lob-settings', 'large values travel whole, none is cut short'));
-  if (rule['consistent-lookup'] !== undefined) findings.push(ignored(rule['rule-id'], 'consistent-lookup', 'values come from the log, not from lookups'));
+  if (rule['lob-settings'] !== undefined)
+    findings.push(ignored(rule['rule-id'], 'lob-settings', 'large values travel whole, none is cut short'));
+  if (rule['consistent-lookup'] !== undefined)
+    findings.push(ignored(rule['rule-id'], 'consistent-lookup', 'values come from the log, not from lookups'));
   return findings;
 }
 
 function ignored(rule: string, setting: string, why: string): Finding {
   return findingOf('info', 'MAPPING_SETTING_IGNORED', `rule ${rule}`, { rule, setting, why });
 }
-

@@ -2,7 +2,11 @@ import type { z } from 'zod';
 import { nearestWord, suggest } from './nearest-word.js';
 
 /** What zod found, in our words: the place within the rule, the offending word, the nearest right one. */
-export function describeIssue(issue: z.core.$ZodIssue, input: unknown, shape: z.ZodType): { readonly path: string; readonly problem: string } {
+export function describeIssue(
+  issue: z.core.$ZodIssue,
+  input: unknown,
+  shape: z.ZodType,
+): { readonly path: string; readonly problem: string } {
   const path = formatPath(issue.path);
   const value = valueAt(input, issue.path);
   switch (issue.code) {
@@ -17,9 +21,15 @@ export function describeIssue(issue: z.core.$ZodIssue, input: unknown, shape: z.
       return { path, problem: `${show(value)} is not known: ${suggest(String(value), right)}` };
     }
     case 'invalid_type':
-      return { path, problem: value === undefined ? `is missing${misspelt(input, issue.path)}` : `${show(value)} is not ${issue.expected}` };
+      return {
+        path,
+        problem: value === undefined ? `is missing${misspelt(input, issue.path)}` : `${show(value)} is not ${issue.expected}`,
+      };
     case 'invalid_union':
-      return { path, problem: value === undefined ? `is missing${misspelt(input, issue.path)}` : `${show(value)} ${unionReason(issue)}` };
+      return {
+        path,
+        problem: value === undefined ? `is missing${misspelt(input, issue.path)}` : `${show(value)} ${unionReason(issue)}`,
+      };
     default:
       return { path, problem: value === undefined || value === '' ? issue.message : `${show(value)} ${issue.message}` };
   }
@@ -73,5 +83,9 @@ function property(value: unknown, key: PropertyKey): unknown {
 }
 
 function show(value: unknown): string {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? `"${String(value).slice(0, 100)}"` : Array.isArray(value) ? 'a list' : 'an object';
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    ? `"${String(value).slice(0, 100)}"`
+    : Array.isArray(value)
+      ? 'a list'
+      : 'an object';
 }

@@ -7,8 +7,12 @@ import { DMS_TYPES } from './rule.js';
  */
 
 /** DMS and Terraform write numbers as numbers or as text; an empty text means "not given". */
-const count = z.union([z.int().min(0), z.string().regex(/^\d{0,9}$/, 'is no whole number')]).transform((value) => (value === '' ? null : Number(value)));
-const ruleId = z.union([z.int().min(0), z.string().regex(/^\d{1,30}$/, 'is no number: a rule-id is digits only')]).transform(String);
+const count = z
+  .union([z.int().min(0), z.string().regex(/^\d{0,9}$/, 'is no whole number')])
+  .transform((value) => (value === '' ? null : Number(value)));
+const ruleId = z
+  .union([z.int().min(0), z.string().regex(/^\d{1,30}$/, 'is no number: a rule-id is digits only')])
+  .transform(String);
 const name = z.string().min(1, 'is empty');
 
 const common = { 'rule-id': ruleId, 'rule-name': z.union([z.string(), z.int()]).transform(String).optional() };
@@ -22,7 +26,14 @@ const filter = z.strictObject({
   'filter-type': z.enum(['source']),
   'column-name': name,
   'filter-conditions': z
-    .array(z.strictObject({ 'filter-operator': filterOperator, value: filterValue, 'start-value': filterValue, 'end-value': filterValue }))
+    .array(
+      z.strictObject({
+        'filter-operator': filterOperator,
+        value: filterValue,
+        'start-value': filterValue,
+        'end-value': filterValue,
+      }),
+    )
     .min(1, 'holds no condition'),
 });
 export type FilterText = z.infer<typeof filter>;
@@ -31,7 +42,11 @@ const selection = z.strictObject({
   ...common,
   'rule-type': z.literal('selection'),
   'rule-action': z.enum(['include', 'exclude', 'explicit']),
-  'object-locator': z.strictObject({ 'schema-name': name, 'table-name': name, 'table-type': z.enum(['table', 'view', 'all']).optional() }),
+  'object-locator': z.strictObject({
+    'schema-name': name,
+    'table-name': name,
+    'table-type': z.enum(['table', 'view', 'all']).optional(),
+  }),
   'load-order': count.optional(),
   filters: z.array(filter).optional(),
   'parallel-load': z.unknown().optional(),
@@ -40,15 +55,35 @@ const selection = z.strictObject({
 export type SelectionText = z.infer<typeof selection>;
 
 export const RULE_ACTIONS = [
-  'add-column', 'include-column', 'remove-column', 'rename', 'convert-lowercase', 'convert-uppercase', 'add-prefix', 'remove-prefix',
-  'replace-prefix', 'add-suffix', 'remove-suffix', 'replace-suffix', 'define-primary-key', 'change-data-type', 'add-before-image-columns',
-  'data-masking-digits-mask', 'data-masking-digits-randomize', 'data-masking-hash-mask',
+  'add-column',
+  'include-column',
+  'remove-column',
+  'rename',
+  'convert-lowercase',
+  'convert-uppercase',
+  'add-prefix',
+  'remove-prefix',
+  'replace-prefix',
+  'add-suffix',
+  'remove-suffix',
+  'replace-suffix',
+  'define-primary-key',
+  'change-data-type',
+  'add-before-image-columns',
+  'data-masking-digits-mask',
+  'data-masking-digits-randomize',
+  'data-masking-hash-mask',
 ] as const;
 
 /** The names that DMS knows, with those of them that have no meaning here. */
 const dataTypeName = z.enum([...DMS_TYPES, 'set', 'list', 'map', 'tuple']);
 
-const dataType = z.strictObject({ type: dataTypeName, length: count.optional(), precision: count.optional(), scale: count.optional() });
+const dataType = z.strictObject({
+  type: dataTypeName,
+  length: count.optional(),
+  precision: count.optional(),
+  scale: count.optional(),
+});
 export type DataTypeText = z.infer<typeof dataType>;
 
 const transformation = z.strictObject({
@@ -69,10 +104,18 @@ const transformation = z.strictObject({
   expression: z.string().optional(),
   'data-type': dataType.optional(),
   'primary-key-def': z
-    .strictObject({ name, origin: z.enum(['primary-key', 'unique-index']).optional(), columns: z.array(name).min(1, 'names no column') })
+    .strictObject({
+      name,
+      origin: z.enum(['primary-key', 'unique-index']).optional(),
+      columns: z.array(name).min(1, 'names no column'),
+    })
     .optional(),
   'before-image-def': z
-    .strictObject({ 'column-prefix': z.string().optional(), 'column-suffix': z.string().optional(), 'column-filter': z.enum(['pk-only', 'non-lob', 'all']).optional() })
+    .strictObject({
+      'column-prefix': z.string().optional(),
+      'column-suffix': z.string().optional(),
+      'column-filter': z.enum(['pk-only', 'non-lob', 'all']).optional(),
+    })
     .optional(),
 });
 export type TransformationText = z.infer<typeof transformation>;
@@ -94,7 +137,9 @@ const tableSettings = z.strictObject({
   'rule-type': z.literal('table-settings'),
   'object-locator': z.strictObject({ 'schema-name': name, 'table-name': name }),
   'parallel-load': parallelLoad.optional(),
-  'lob-settings': z.strictObject({ mode: z.enum(['limited', 'unlimited', 'none']).optional(), 'bulk-max-size': count.optional() }).optional(),
+  'lob-settings': z
+    .strictObject({ mode: z.enum(['limited', 'unlimited', 'none']).optional(), 'bulk-max-size': count.optional() })
+    .optional(),
   'consistent-lookup': z.unknown().optional(),
 });
 export type TableSettingsText = z.infer<typeof tableSettings>;

@@ -23,8 +23,27 @@ export interface SelectionRule {
 
 /** DMS's built-in types that have a meaning here (CHAP_Reference.DataTypes and the transformation page). */
 export const DMS_TYPES = [
-  'bytes', 'date', 'time', 'datetime', 'int1', 'int2', 'int4', 'int8', 'numeric', 'real4', 'real8', 'string', 'uint1', 'uint2',
-  'uint4', 'uint8', 'wstring', 'blob', 'nclob', 'clob', 'boolean',
+  'bytes',
+  'date',
+  'time',
+  'datetime',
+  'int1',
+  'int2',
+  'int4',
+  'int8',
+  'numeric',
+  'real4',
+  'real8',
+  'string',
+  'uint1',
+  'uint2',
+  'uint4',
+  'uint8',
+  'wstring',
+  'blob',
+  'nclob',
+  'clob',
+  'boolean',
 ] as const;
 export type DmsTypeName = (typeof DMS_TYPES)[number];
 
@@ -43,7 +62,10 @@ export type NameChange =
   | { readonly kind: 'replace-prefix' | 'replace-suffix'; readonly from: string; readonly to: string }
   | { readonly kind: 'convert-lowercase' | 'convert-uppercase' };
 
-export type Masking = { readonly kind: 'digits-mask'; readonly character: string } | { readonly kind: 'digits-randomize' } | { readonly kind: 'hash' };
+export type Masking =
+  | { readonly kind: 'digits-mask'; readonly character: string }
+  | { readonly kind: 'digits-randomize' }
+  | { readonly kind: 'hash' };
 
 export type Transformation =
   | { readonly kind: 'name'; readonly target: 'schema' | 'table' | 'column'; readonly change: NameChange }
@@ -52,7 +74,12 @@ export type Transformation =
   | { readonly kind: 'include-column' }
   | { readonly kind: 'change-data-type'; readonly type: DmsType }
   | { readonly kind: 'define-primary-key'; readonly name: string; readonly columns: readonly string[] }
-  | { readonly kind: 'before-image'; readonly prefix: string; readonly suffix: string; readonly columns: 'pk-only' | 'non-lob' | 'all' }
+  | {
+      readonly kind: 'before-image';
+      readonly prefix: string;
+      readonly suffix: string;
+      readonly columns: 'pk-only' | 'non-lob' | 'all';
+    }
   | { readonly kind: 'mask'; readonly masking: Masking };
 
 export interface TransformationRule {

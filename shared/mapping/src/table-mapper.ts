@@ -10,6 +10,7 @@ import { filterRule } from './selection/decide.js';
 import { tableKey } from './table-name.js';
 import { collision } from './transform/collision.js';
 import { mapChange, mapRow } from './transform/map-change.js';
+import { type MapperSupport, refuseUnsupported } from './transform/support.js';
 import { planTable, type TablePlan } from './transform/table-plan.js';
 
 /** One version of a source table, and what the target gets of it. */
@@ -42,12 +43,18 @@ export interface TableMapper {
   assess(schemas: readonly TableSchema[], options: { readonly changes: boolean }): readonly Finding[];
 }
 
-/** Applies a task's transformation rules and filters to tables and rows. Keeps who has which target name; nothing else. */
-export function createTableMapper(mapping: TableMapping): TableMapper {
+/**
+ * Applies a task's transformation rules and filters to tables and rows. Keeps who has which target name; nothing else.
+ * Rules that need what the caller does not say it `supports` are refused.
+ */
+export function createTableMapper(
+  mapping: TableMapping,
+  supports: MapperSupport = { origins: false, upserts: false },
+): TableMapper {
   const owners = new Map<string, TablePlan>();
   return {
     mapTable(schema) {
-      const mapped = mapOne(mapping, schema);
+      const mapped = mapOne(mapping, schema, supports);
       const key = tableKey(mapped.plan.target.id);
       const owner = owners.get(key);
       if (owner !== undefined && tableKey(owner.source.id) !== tableKey(schema.id)) throw collision(owner, mapped.plan);
@@ -59,12 +66,17 @@ export function createTableMapper(mapping: TableMapping): TableMapper {
         if (tableKey(owner.source.id) === tableKey(source)) owners.delete(key);
       }
     },
-    assess: (schemas, options) => assessTables(mapping, schemas, options),
+    assess: (schemas, options) => assessTables(mapping, schemas, { ...options, supports }),
   };
 }
 
-function mapOne(mapping: TableMapping, schema: TableSchema): { readonly plan: TablePlan; readonly table: MappedTable } {
+function mapOne(
+  mapping: TableMapping,
+  schema: TableSchema,
+  supports: MapperSupport,
+): { readonly plan: TablePlan; readonly table: MappedTable } {
   const plan = planTable(mapping, schema);
+  refuseUnsupported(plan, supports);
   const rule = filterRule(mapping, schema.id);
   const filter = rule?.filter ?? null;
   const passes = filter === null || rule === undefined ? null : changeFilter(filter, { rule: rule.rule.id, schema });

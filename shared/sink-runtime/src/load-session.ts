@@ -146,7 +146,10 @@ export class LoadSession {
     const state = this.#options.states.of(table.source);
     if (state === undefined) return;
     if (state.load !== table.load) {
-      if (table.prepared > 0 || isLater(state.load, table.load)) this.#settle(table, 'superseded');
+      if (table.prepared > 0 || isLater(state.load, table.load)) {
+        for (const [lane, open] of this.#open) if (open.table === table) await this.#abandonChunk(lane);
+        this.#settle(table, 'superseded');
+      }
       return;
     }
     if (state.began !== null && table.prepared < Math.max(1, state.firstAttempt)) await this.#prepare(table, state, state.began);

@@ -1,8 +1,12 @@
-import { BlockRemapper, mapChunkPart, type TableMapping as VersionMapping } from '@millrace/codec/mapped-block.js';
 import type { JournalBlock } from '@millrace/codec/block-reader.js';
+import { BlockRemapper, mapChunkPart, type RowChange, type TableMapping as VersionMapping } from '@millrace/codec/mapped-block.js';
 import type { EventBlock } from '@millrace/contract/events.js';
 import type { ChunkEncoding, ChunkPart } from '@millrace/contract/load.js';
-import type { TableVersion } from '@millrace/contract/table.js';
+import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
+import { invariant } from '@millrace/errors/millrace-error.js';
+import type { MappedChange, RowOrigin } from '@millrace/mapping/row-change.js';
+import type { TableMapping } from '@millrace/mapping/rule.js';
+import { createTableMapper, type MappedTable as Rules, type TableMapper as RuleMapper } from '@millrace/mapping/table-mapper.js';
 
 /** A table as the target sees it, and how its loaded rows get there. */
 export interface MappedTable {
@@ -10,36 +14,76 @@ export interface MappedTable {
   mapParts(encoding: ChunkEncoding, parts: AsyncIterable<ChunkPart>): AsyncIterable<ChunkPart>;
 }
 
+interface Known {
+  readonly rules: Rules;
+  readonly mapping: VersionMapping & { readonly version: TableVersion };
+}
+
 /** Applies a task's table mappings to what comes from the journal and the load topic. One per reader. */
 export class TableMapper {
-  readonly #mappingOf: (version: TableVersion) => VersionMapping;
+  readonly #rules: RuleMapper;
+  readonly #known = new WeakMap<TableVersion, Known>();
   readonly #remapper: BlockRemapper;
 
-  /** `mappingOf` is asked once per table version. */
-  constructor(mappingOf: (version: TableVersion) => VersionMapping) {
-    const known = new WeakMap<TableVersion, VersionMapping>();
-    this.#mappingOf = (version) => {
-      const mapping = known.get(version) ?? mappingOf(version);
-      known.set(version, mapping);
-      return mapping;
-    };
-    this.#remapper = new BlockRemapper(this.#mappingOf);
+  constructor(mapping: TableMapping) {
+    this.#rules = createTableMapper(mapping);
+    this.#remapper = new BlockRemapper((version) => this.#of(version).mapping);
+  }
+
+  /** The table as it is to be in the target. */
+  target(schema: TableSchema): TableSchema {
+    return this.#rules.mapTable(schema).target;
+  }
+
+  /** True where the table's loaded rows go through a rule, so that no engine's own bulk format will do. */
+  changesRows(schema: TableSchema): boolean {
+    return this.#rules.mapTable(schema).kind === 'rows';
   }
 
   mapBlock(block: JournalBlock): EventBlock {
     return this.#remapper.remap(block);
   }
 
-  /** Null: the task does not take the table. */
-  map(version: TableVersion): MappedTable | null {
-    const mapping = this.#mappingOf(version);
-    if (mapping.kind === 'drop') return null;
+  map(version: TableVersion): MappedTable {
+    const { rules, mapping } = this.#of(version);
     return {
       version: mapping.version,
-      // An engine's own bulk format is chosen only where no rule touches the rows.
-      mapParts: (encoding, parts) => (encoding === 'rows' && mapping.kind === 'rows' ? mapRows(parts, version, mapping) : parts),
+      // Loaded rows come filtered by the source; only rules that change rows are left to apply.
+      mapParts: (encoding, parts) => (encoding === 'rows' && rules.kind === 'rows' ? mapRows(parts, version, loadMapping(rules, mapping.version)) : parts),
     };
   }
+
+  #of(version: TableVersion): Known {
+    const known = this.#known.get(version) ?? this.#compile(version);
+    this.#known.set(version, known);
+    return known;
+  }
+
+  #compile(version: TableVersion): Known {
+    const rules = this.#rules.mapTable(version.schema);
+    const target: TableVersion = rules.kind === 'identity' ? version : { ...version, schema: rules.target };
+    if (rules.kind !== 'rows' && rules.filter === null) return { rules, mapping: { kind: 'rename', version: target } };
+    const map = (change: RowChange): RowChange | null => {
+      const mapped = rules.mapChange({ kind: change.kind, before: 'before' in change ? change.before : null, after: 'after' in change ? change.after : null }, NO_ORIGIN);
+      return mapped === null ? null : toRowChange(mapped);
+    };
+    return { rules, mapping: { kind: 'rows', version: target, map } };
+  }
+}
+
+const NO_ORIGIN: RowOrigin = { phase: 'changes', position: '', transactionId: '', timeMicros: 0n, changeNumber: 0n };
+
+function loadMapping(rules: Rules, version: TableVersion): VersionMapping {
+  return { kind: 'rows', version, map: (change) => (change.kind === 'insert' ? { kind: 'insert', after: rules.mapRow(change.after, { ...NO_ORIGIN, phase: 'load' }) } : null) };
+}
+
+function toRowChange({ kind, before, after }: MappedChange): RowChange {
+  if (kind === 'delete') {
+    invariant(before !== null, 'a delete has an old image');
+    return { kind, before };
+  }
+  invariant(after !== null && kind !== 'upsert', 'an insert and an update have a new image');
+  return kind === 'insert' ? { kind, after } : { kind, before, after };
 }
 
 async function* mapRows(parts: AsyncIterable<ChunkPart>, version: TableVersion, mapping: VersionMapping): AsyncGenerator<ChunkPart> {

@@ -83,7 +83,9 @@ function assessLog(facts: ServerFacts): readonly Finding[] {
   }
   if (facts.senders_used >= facts.senders) {
     const details = { used: facts.senders_used, limit: facts.senders };
-    findings.push(facts.own_slots > 0 ? warning('SOURCE_SENDERS_EXHAUSTED', details) : error('SOURCE_SENDERS_EXHAUSTED', details));
+    findings.push(
+      facts.own_slots > 0 ? warning('SOURCE_SENDERS_EXHAUSTED', details) : error('SOURCE_SENDERS_EXHAUSTED', details),
+    );
   }
   if (facts.wal_kept_mb < 0) findings.push(info('SOURCE_WAL_UNLIMITED', {}));
   else findings.push(info('SOURCE_WAL_LIMITED', { megabytes: facts.wal_kept_mb }));
@@ -101,7 +103,9 @@ function assessRole(facts: ServerFacts, ownPublication: boolean): readonly Findi
   if (!ownPublication) return findings;
   if (!facts.may_create) {
     const right = `CREATE on the database ${facts.database} (for its publication)`;
-    findings.push(error('SOURCE_RIGHT_MISSING', { role, right, grant: `GRANT CREATE ON DATABASE "${facts.database}" TO "${role}"` }));
+    findings.push(
+      error('SOURCE_RIGHT_MISSING', { role, right, grant: `GRANT CREATE ON DATABASE "${facts.database}" TO "${role}"` }),
+    );
   }
   if (facts.read_only && !facts.in_recovery) findings.push(error('SOURCE_READ_ONLY', { role }));
   return findings;

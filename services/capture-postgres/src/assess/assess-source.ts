@@ -4,7 +4,7 @@ import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { describeTables } from '../catalog/describe-tables.js';
 import { listTables } from '../catalog/list-tables.js';
-import { queryError } from '../connect-error.js';
+import { queryError } from '../query-error.js';
 import { checkForeignPublication } from '../publication.js';
 import { selectTables } from '../selection.js';
 import { assessServer, readServerFacts } from './assess-server.js';
@@ -17,7 +17,11 @@ import { findingOf } from './finding-of.js';
  * @param publication one that is there and is used as it is; null: Millrace makes its own
  * @throws MillraceError SOURCE_CONNECTION_LOST, SOURCE_QUERY_FAILED
  */
-export async function assessSource(client: Client, selector: TableSelector, publication: string | null): Promise<readonly Finding[]> {
+export async function assessSource(
+  client: Client,
+  selector: TableSelector,
+  publication: string | null,
+): Promise<readonly Finding[]> {
   try {
     const facts = await readServerFacts(client);
     if (facts === undefined) throw new MillraceError('SOURCE_PROTOCOL', { what: 'no answer about its role' });

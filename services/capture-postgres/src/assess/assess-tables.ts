@@ -4,8 +4,8 @@ import type { Finding } from '@millrace/contract/finding.js';
 import type { TableSchema } from '@millrace/contract/table.js';
 import type { Client } from 'pg';
 import type { DescribedTable } from '../catalog/describe-tables.js';
-import { sqlStateOf } from '../connect-error.js';
-import { quoteIdentifier, quoteTable } from '../quote-identifier.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
+import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import { filterCondition } from '../row-filter.js';
 import { findingOf } from './finding-of.js';
 
@@ -79,13 +79,21 @@ function assessRelation(relation: RelationFacts, root: TableSchema, { role, ownP
   const isRoot = relation.schema === root.id.schema && relation.table === root.id.table;
   const findings: Finding[] = [];
   if (relation.unlogged || relation.kind === 'f') {
-    findings.push(error('SOURCE_PARTITION_UNCARRIED', { relation: where, table, kind: relation.unlogged ? 'unlogged' : 'foreign' }));
+    findings.push(
+      error('SOURCE_PARTITION_UNCARRIED', { relation: where, table, kind: relation.unlogged ? 'unlogged' : 'foreign' }),
+    );
   }
   if (!relation.may_use_schema) {
-    findings.push(missing(`USAGE on the schema ${relation.schema}`, `GRANT USAGE ON SCHEMA ${quoteIdentifier(relation.schema)} TO ${grantee}`));
+    findings.push(
+      missing(
+        `USAGE on the schema ${relation.schema}`,
+        `GRANT USAGE ON SCHEMA ${quoteIdentifier(relation.schema)} TO ${grantee}`,
+      ),
+    );
   }
   // The rows are read from where they are stored, so a leaf needs the right as well as its root.
-  if (!relation.may_select && relation.kind === 'r') findings.push(missing(`SELECT on ${where}`, `GRANT SELECT ON ${quoted} TO ${grantee}`));
+  if (!relation.may_select && relation.kind === 'r')
+    findings.push(missing(`SELECT on ${where}`, `GRANT SELECT ON ${quoted} TO ${grantee}`));
   if (ownPublication && isRoot && !relation.owned) {
     // Only a table's owner may publish it (CREATE PUBLICATION, Notes).
     const grant = `GRANT ${quoteIdentifier(relation.owner)} TO ${grantee}, or name a publication that the owner made`;
@@ -103,7 +111,11 @@ function assessSchema(schema: TableSchema): readonly Finding[] {
   const where = displayTable(schema.id);
   const generated = schema.columns.filter((column) => column.generated !== null && schema.identityColumns.includes(column.name));
   return generated.map((column) =>
-    findingOf('SOURCE_GENERATED_IDENTITY', { table: where, column: column.name }, { severity: 'error', where: `${where}.${column.name}` }),
+    findingOf(
+      'SOURCE_GENERATED_IDENTITY',
+      { table: where, column: column.name },
+      { severity: 'error', where: `${where}.${column.name}` },
+    ),
   );
 }
 

@@ -68,8 +68,7 @@ export interface TypeRow {
   } | null;
 }
 
-const QUALIFIED = (namespace: string, name: string): string =>
-  `quote_ident(${namespace}) || '.' || quote_ident(${name})`;
+const QUALIFIED = (namespace: string, name: string): string => `quote_ident(${namespace}) || '.' || quote_ident(${name})`;
 
 /** Collation of an attribute or domain in DDL form where it differs from its type's own; null otherwise. */
 const COLLATION = (own: string, typeOid: string): string => `(
@@ -190,7 +189,11 @@ const typesQuery = (hasMultiranges: boolean): string => `
     AND dep.refclassid = 'pg_extension'::regclass AND dep.deptype = 'e'
   LEFT JOIN pg_extension e ON e.oid = dep.refobjid`;
 
-export async function queryTablesByName(client: Client, schemas: readonly string[], names: readonly string[]): Promise<readonly TableRow[]> {
+export async function queryTablesByName(
+  client: Client,
+  schemas: readonly string[],
+  names: readonly string[],
+): Promise<readonly TableRow[]> {
   return (await client.query<TableRow>(TABLES_BY_NAME, [schemas, names])).rows;
 }
 

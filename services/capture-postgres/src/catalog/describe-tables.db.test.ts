@@ -2,9 +2,10 @@ import type { ColumnSchema, TableSchema } from '@millrace/contract/table.js';
 import { createDatabase, type TestDatabase } from '@millrace/testkit/servers.js';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseConnectionUrl } from '../connection-url.js';
-import { quoteIdentifier } from '../quote-identifier.js';
-import { closeSession, openSession } from '../session.js';
+import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
+import { quoteIdentifier } from '@millrace/postgres/quote-identifier.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { openSession } from '../session.js';
 import { describeTables, describeTablesByOid } from './describe-tables.js';
 import { listTables } from './list-tables.js';
 
@@ -13,7 +14,7 @@ let client: Client;
 
 beforeAll(async () => {
   database = await createDatabase();
-  client = await openSession(parseConnectionUrl(database.url), { applicationName: 'millrace:test' });
+  client = await openSession(parseConnectionUrl(database.url, 'source'), { applicationName: 'millrace:test' });
 });
 
 afterAll(async () => {
@@ -66,12 +67,48 @@ test('every built-in type has its declaration and its meaning', async () => {
     ['integer[]', '{"kind":"array","element":{"kind":"integer","bits":32}}'],
     ['numeric(4,1)[]', '{"kind":"array","element":{"kind":"decimal","precision":4,"scale":1}}'],
     ...[
-      'xml', 'money', 'inet', 'cidr', 'macaddr', 'macaddr8', 'bit(3)', 'bit varying(5)', 'point', 'line', 'lseg', 'box', 'path', 'polygon', 'circle',
-      'tsvector', 'tsquery', 'jsonpath', 'oid', 'regclass', 'regtype', 'xid', 'xid8', 'tid', 'pg_lsn', 'txid_snapshot', 'int2vector', 'oidvector',
-      'int4range', 'int8range', 'numrange', 'tsrange', 'tstzrange', 'daterange', 'int4multirange', 'aclitem', 'refcursor',
+      'xml',
+      'money',
+      'inet',
+      'cidr',
+      'macaddr',
+      'macaddr8',
+      'bit(3)',
+      'bit varying(5)',
+      'point',
+      'line',
+      'lseg',
+      'box',
+      'path',
+      'polygon',
+      'circle',
+      'tsvector',
+      'tsquery',
+      'jsonpath',
+      'oid',
+      'regclass',
+      'regtype',
+      'xid',
+      'xid8',
+      'tid',
+      'pg_lsn',
+      'txid_snapshot',
+      'int2vector',
+      'oidvector',
+      'int4range',
+      'int8range',
+      'numrange',
+      'tsrange',
+      'tstzrange',
+      'daterange',
+      'int4multirange',
+      'aclitem',
+      'refcursor',
     ].map((declaration) => [declaration, '{"kind":"other"}'] as const),
   ];
-  await client.query(`CREATE TABLE public.types (${expected.map(([declaration], index) => `c${index} ${declaration}`).join(', ')})`);
+  await client.query(
+    `CREATE TABLE public.types (${expected.map(([declaration], index) => `c${index} ${declaration}`).join(', ')})`,
+  );
   const schema = await describeOne('types');
   expect(schema.columns.map((column) => [column.native.declaration, JSON.stringify(column.type)])).toEqual(expected);
   expect(schema.columns[0]?.native).toEqual({ engine: 'postgresql', schema: 'pg_catalog', name: 'bool', declaration: 'boolean' });
@@ -108,9 +145,13 @@ test('user-defined types come whole, in an order in which they can be created, f
 
   // Proof that the statements are complete: the same description from what they create.
   const before = schema.types;
-  await client.query('DROP TABLE public.user_types; DROP SCHEMA "My Types" CASCADE; DROP DOMAIN public.word; CREATE SCHEMA "My Types"');
+  await client.query(
+    'DROP TABLE public.user_types; DROP SCHEMA "My Types" CASCADE; DROP DOMAIN public.word; CREATE SCHEMA "My Types"',
+  );
   for (const type of before) await client.query(type.create);
-  await client.query(`CREATE TABLE public.user_types (${schema.columns.map((column) => `${column.name} ${column.native.declaration}`).join(', ')})`);
+  await client.query(
+    `CREATE TABLE public.user_types (${schema.columns.map((column) => `${column.name} ${column.native.declaration}`).join(', ')})`,
+  );
   expect((await describeOne('user_types')).types).toEqual(before);
 });
 
@@ -125,7 +166,16 @@ test('defaults, generated, identity and serial columns, collations and missing v
     ALTER TABLE public.columns DROP COLUMN gone, ADD COLUMN m text DEFAULT 'it''s "old"', ADD COLUMN ma int[] DEFAULT '{1,NULL}',
       ADD COLUMN mt timestamptz DEFAULT '2020-01-02 03:04:05.678+09'`);
   const schema = await describeOne('columns');
-  expect(schema.columns.map((column) => [column.name, column.ordinal, column.identity, column.default, column.generated, column.nullable])).toEqual([
+  expect(
+    schema.columns.map((column) => [
+      column.name,
+      column.ordinal,
+      column.identity,
+      column.default,
+      column.generated,
+      column.nullable,
+    ]),
+  ).toEqual([
     ['a', 1, 'always', null, null, false],
     ['b', 2, 'by-default', null, null, false],
     ['s', 3, 'serial', "nextval('public.columns_s_seq'::regclass)", null, false],
@@ -138,8 +188,24 @@ test('defaults, generated, identity and serial columns, collations and missing v
     ['ma', 11, 'none', "'{1,NULL}'::integer[]", null, true],
     ['mt', 12, 'none', "'2020-01-01 18:04:05.678+00'::timestamp with time zone", null, true],
   ]);
-  expect(schema.columns.map((column) => column.collation)).toEqual([null, null, null, null, null, null, 'pg_catalog."C"', null, null, null, null]);
-  expect(schema.columns.slice(8).map((column) => column.missingValue)).toEqual([`it's "old"`, '{1,NULL}', '2020-01-01 18:04:05.678+00']);
+  expect(schema.columns.map((column) => column.collation)).toEqual([
+    null,
+    null,
+    null,
+    null,
+    null,
+    null,
+    'pg_catalog."C"',
+    null,
+    null,
+    null,
+    null,
+  ]);
+  expect(schema.columns.slice(8).map((column) => column.missingValue)).toEqual([
+    `it's "old"`,
+    '{1,NULL}',
+    '2020-01-01 18:04:05.678+00',
+  ]);
 });
 
 test('the key comes in key order with its name, and the replica identity says what old rows hold', async () => {
@@ -197,15 +263,33 @@ test("a partitioned table's replica identity is the weakest of its leaves', whic
 
 test('a table without columns and one with 1,600 are tables like any other', async () => {
   const names = Array.from({ length: 1_600 }, (_, index) => `c${index}`);
-  await client.query(`CREATE TABLE public.empty_table (); CREATE TABLE public.wide (${names.map((name) => `${name} int`).join(', ')})`);
+  await client.query(
+    `CREATE TABLE public.empty_table (); CREATE TABLE public.wide (${names.map((name) => `${name} int`).join(', ')})`,
+  );
   expect((await describeOne('empty_table')).columns).toEqual([]);
   expect((await describeOne('wide')).columns.map((column) => column.name)).toEqual(names);
 });
 
 test('names that need every kind of quoting come back as they are', async () => {
-  const hostile = ['select', 'MiXed', 'a b', 'a"b', "a'b", 'a.b', 'a\\b', 'ü€𝄞', '$1', '%', '', 'a\nb', 'a\tb', 'x'.repeat(63), '{a,"b"}', '--', '/*'].filter(
-    (name) => name !== '',
-  );
+  const hostile = [
+    'select',
+    'MiXed',
+    'a b',
+    'a"b',
+    "a'b",
+    'a.b',
+    'a\\b',
+    'ü€𝄞',
+    '$1',
+    '%',
+    '',
+    'a\nb',
+    'a\tb',
+    'x'.repeat(63),
+    '{a,"b"}',
+    '--',
+    '/*',
+  ].filter((name) => name !== '');
   await client.query('CREATE SCHEMA "we.""ird"');
   for (const name of hostile) {
     const quoted = quoteIdentifier(name);
@@ -223,7 +307,9 @@ test('names that need every kind of quoting come back as they are', async () => 
 });
 
 test('a table that is not there is left out, the others come in the order asked for, and by oid as by name', async () => {
-  await client.query('CREATE TABLE public.order_b (a int); CREATE TABLE public.order_a (a int); CREATE VIEW public.order_view AS SELECT 1 AS a');
+  await client.query(
+    'CREATE TABLE public.order_b (a int); CREATE TABLE public.order_a (a int); CREATE VIEW public.order_view AS SELECT 1 AS a',
+  );
   const ids = ['order_b', 'no such', 'order_view', 'order_a'].map((table) => ({ schema: 'public', table }));
   const described = await describeTables(client, ids);
   expect(described.map(({ schema }) => schema.id.table)).toEqual(['order_b', 'order_a']);
@@ -231,7 +317,9 @@ test('a table that is not there is left out, the others come in the order asked 
 });
 
 test('an inherited table and its parent are described each with its own columns', async () => {
-  await client.query('CREATE TABLE public.parent (a int PRIMARY KEY); CREATE TABLE public.child (b int) INHERITS (public.parent)');
+  await client.query(
+    'CREATE TABLE public.parent (a int PRIMARY KEY); CREATE TABLE public.child (b int) INHERITS (public.parent)',
+  );
   expect((await describeOne('parent')).columns.map((column) => column.name)).toEqual(['a']);
   expect((await describeOne('child')).columns.map((column) => column.name)).toEqual(['a', 'b']);
   expect((await describeOne('child')).primaryKey).toEqual([]);
@@ -255,11 +343,16 @@ test('every kind of relation is listed as what it is', async () => {
   expect(tables.find(({ id }) => id.schema === 'pg_catalog' && id.table === 'pg_class')?.kind).toBe('system');
 });
 
-test("types of an extension name the extension instead of a definition", async () => {
+test('types of an extension name the extension instead of a definition', async () => {
   await client.query('CREATE EXTENSION hstore SCHEMA public');
-  await client.query('CREATE DOMAIN public.tags AS public.hstore; CREATE TABLE public.extended (h public.hstore, t public.tags[])');
+  await client.query(
+    'CREATE DOMAIN public.tags AS public.hstore; CREATE TABLE public.extended (h public.hstore, t public.tags[])',
+  );
   const schema = await describeOne('extended');
   expect(schema.extensions).toEqual(['hstore']);
   expect(schema.types.map(({ name, kind }) => [name, kind])).toEqual([['tags', 'domain']]);
-  expect(columnOf(schema, 'h')).toMatchObject({ type: { kind: 'other' }, native: { schema: 'public', declaration: 'public.hstore' } });
+  expect(columnOf(schema, 'h')).toMatchObject({
+    type: { kind: 'other' },
+    native: { schema: 'public', declaration: 'public.hstore' },
+  });
 });

@@ -1,6 +1,6 @@
 import type { ColumnSchema, ReplicaIdentity, TableId, TableSchema } from '@millrace/contract/table.js';
 import type { Client } from 'pg';
-import { queryError } from '../connect-error.js';
+import { queryError } from '../query-error.js';
 import {
   type ColumnRow,
   queryColumns,

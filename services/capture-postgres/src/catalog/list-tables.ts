@@ -1,6 +1,6 @@
 import type { SourceTable } from '@millrace/contract/capture.js';
 import type { Client } from 'pg';
-import { queryError } from '../connect-error.js';
+import { queryError } from '../query-error.js';
 
 interface ListedRow {
   readonly schema: string;

@@ -1,5 +1,5 @@
 import type { LogicalType, TypeDefinition } from '@millrace/contract/table.js';
-import { quoteIdentifier, quoteLiteral } from '../quote-identifier.js';
+import { quoteIdentifier, quoteLiteral } from '@millrace/postgres/quote-identifier.js';
 import type { TypeRow } from './catalog-queries.js';
 import { systemType } from './type-map.js';
 
@@ -67,11 +67,19 @@ function define(type: TypeRow): TypeDefinition | null {
   const definition = { schema: type.schema, name: type.name, labels: type.labels ?? [] };
   switch (type.kind) {
     case 'e':
-      return { ...definition, kind: 'enum', create: `CREATE TYPE ${name} AS ENUM (${(type.labels ?? []).map(quoteLiteral).join(', ')})` };
+      return {
+        ...definition,
+        kind: 'enum',
+        create: `CREATE TYPE ${name} AS ENUM (${(type.labels ?? []).map(quoteLiteral).join(', ')})`,
+      };
     case 'd':
       return { ...definition, kind: 'domain', create: createDomain(type, name) };
     case 'c':
-      return { ...definition, kind: 'composite', create: `CREATE TYPE ${name} AS (${(type.attributes ?? []).map(attributeClause).join(', ')})` };
+      return {
+        ...definition,
+        kind: 'composite',
+        create: `CREATE TYPE ${name} AS (${(type.attributes ?? []).map(attributeClause).join(', ')})`,
+      };
     case 'r':
       return { ...definition, kind: 'range', create: createRange(type, name) };
     case 'b':
@@ -93,7 +101,11 @@ function createDomain(type: TypeRow, name: string): string {
   return clauses.join(' ');
 }
 
-function attributeClause(attribute: { readonly name: string; readonly declaration: string; readonly collation: string | null }): string {
+function attributeClause(attribute: {
+  readonly name: string;
+  readonly declaration: string;
+  readonly collation: string | null;
+}): string {
   const collate = attribute.collation === null ? '' : ` COLLATE ${attribute.collation}`;
   return `${quoteIdentifier(attribute.name)} ${attribute.declaration}${collate}`;
 }
@@ -117,7 +129,9 @@ function createRange(type: TypeRow, name: string): string {
 
 /** pg_type.c, makeMultirangeTypeName. */
 function defaultMultirangeName(range: string): string {
-  const name = range.includes('range') ? range.replace('range', 'multirange') : cut(range, NAME_BYTES - '_multirange'.length) + '_multirange';
+  const name = range.includes('range')
+    ? range.replace('range', 'multirange')
+    : `${cut(range, NAME_BYTES - '_multirange'.length)}_multirange`;
   return cut(name, NAME_BYTES);
 }
 

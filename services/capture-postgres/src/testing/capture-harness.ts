@@ -1,11 +1,13 @@
 import type { CaptureSource, TableSelector } from '@millrace/contract/capture.js';
+import type { Snapshot } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableSchema } from '@millrace/contract/table.js';
 import { createDatabase, type TestDatabase, uniqueWord, waitUntil } from '@millrace/testkit/servers.js';
 import type { Client } from 'pg';
 import { createPostgresSource } from '../connector.js';
-import { parseConnectionUrl } from '../connection-url.js';
-import { closeSession, openSession } from '../session.js';
+import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { openSession } from '../session.js';
 import { RecordingJournal } from './recording-journal.js';
 
 /** Everything of schema public, but what the predicate takes out. */
@@ -27,6 +29,8 @@ export class CaptureHarness implements AsyncDisposable {
   journal = new RecordingJournal();
   readonly loads: RequestedLoad[] = [];
   acknowledging = true;
+  /** The role that the capture connects as; null: the superuser. */
+  user: string | null = null;
   /** The position that the journal began with. */
   start: Position | undefined;
   #source: CaptureSource | undefined;
@@ -42,15 +46,16 @@ export class CaptureHarness implements AsyncDisposable {
 
   static async open(selector: TableSelector = selectPublic(), serverUrl?: string): Promise<CaptureHarness> {
     const database = await createDatabase(serverUrl);
-    const sql = await openSession(parseConnectionUrl(database.url), { applicationName: 'test' });
+    const sql = await openSession(parseConnectionUrl(database.url, 'source'), { applicationName: 'test' });
     await sql.query(`SET search_path = public; SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'SQL, DMY'`);
     return new CaptureHarness(database, sql, { task: uniqueWord(), journal: uniqueWord() }, selector);
   }
 
   /** First start: slot, publication, one version of each table; then streams. */
-  async first(): Promise<void> {
-    this.#source = createPostgresSource({ url: this.database.url, publication: null });
+  async first(withSnapshot: (snapshot: Snapshot) => Promise<void> = async () => undefined): Promise<void> {
+    this.#source = createPostgresSource({ url: this.#url(), publication: null });
     const attached = await this.#source.attach(this.identity, this.selector, null);
+    if (attached.snapshot !== null) await withSnapshot(attached.snapshot);
     await attached.snapshot?.[Symbol.asyncDispose]();
     for (const schema of await this.#source.describe(this.selector)) await this.journal.schema(schema, { kind: 'version' });
     this.start = attached.acknowledged;
@@ -60,7 +65,7 @@ export class CaptureHarness implements AsyncDisposable {
   /** Attaches a new incarnation where the journal ends, and streams. */
   async again(position: Position | undefined = this.journal.position ?? this.start): Promise<Position> {
     if (position === undefined) throw new Error('the journal is empty');
-    this.#source = createPostgresSource({ url: this.database.url, publication: null });
+    this.#source = createPostgresSource({ url: this.#url(), publication: null });
     const attached = await this.#source.attach(this.identity, this.selector, position);
     this.#stream(position);
     return attached.acknowledged;
@@ -68,7 +73,7 @@ export class CaptureHarness implements AsyncDisposable {
 
   /** Another session on the same database. */
   static async secondSession(capture: CaptureHarness): Promise<AsyncDisposable & { readonly client: Client }> {
-    const client = await openSession(parseConnectionUrl(capture.database.url), { applicationName: 'test' });
+    const client = await openSession(parseConnectionUrl(capture.database.url, 'source'), { applicationName: 'test' });
     return { client, [Symbol.asyncDispose]: () => closeSession(client) };
   }
 
@@ -117,6 +122,12 @@ export class CaptureHarness implements AsyncDisposable {
     await this.#source?.[Symbol.asyncDispose]();
     await closeSession(this.sql);
     await this.database[Symbol.asyncDispose]();
+  }
+
+  #url(): string {
+    const url = new URL(this.database.url);
+    if (this.user !== null) url.username = this.user;
+    return url.href;
   }
 
   #stream(after: Position): void {

@@ -25,12 +25,15 @@ export class RecordingJournal implements EventWriter {
   flushes = 0;
   /** Set it to hold the stream back. */
   gate: Promise<void> | undefined;
+  /** Schema events that fail, as if the process died there. */
+  dies: (change: SchemaChange) => boolean = () => false;
   #open = false;
 
   /** Versions in force: what a journal's tail would give a restarted capture. */
   readonly versions = new Map<string, TableVersion>();
 
   schema(schema: TableSchema, change: SchemaChange): Promise<TableVersion> {
+    if (this.dies(change)) return Promise.reject(new TypeError('died here'));
     this.events.push({ kind: 'schema', schema, change });
     const version = { source: schema.id, schema, registryId: this.events.length, fingerprint: fingerprintOf(schema) };
     if (change.kind === 'dropped') this.versions.delete(displayTable(schema.id));

@@ -1,4 +1,5 @@
 import type { TaskConfig } from '@millrace/config/task-options.js';
+import type { Position } from '@millrace/contract/position.js';
 import type { SinkState } from '@millrace/contract/sink.js';
 import { describeFailure } from '../failure.js';
 import { exitCodeOf } from '../exit-code.js';
@@ -57,6 +58,7 @@ async function run(config: TaskConfig, running: Running): Promise<number> {
         progress.take(message);
         reporter.message(role, message);
       },
+      onStarted: (role, pid) => reporter.started(role, pid),
       onRestart: (role, cause, inMs) => reporter.restarting(role, cause, inMs),
       reached: (stopping) => goal(task, progress, stopping),
     },
@@ -69,9 +71,9 @@ async function run(config: TaskConfig, running: Running): Promise<number> {
 
 async function goal(task: Task, progress: RunProgress, signal: AbortSignal): Promise<'loaded' | 'caught-up' | null> {
   const { until, migrationType } = task.config;
-  const sourcePosition = async (): Promise<Awaited<ReturnType<Awaited<ReturnType<Task['openSource']>>['currentPosition']>>> => {
+  const sourcePosition = async (): Promise<Position> => {
     await using source = await task.openSource();
-    return source.currentPosition();
+    return await source.currentPosition();
   };
   return reachGoal({ until, migrationType, progress, sourcePosition }, signal);
 }

@@ -12,3 +12,23 @@ export function duration(ms: number): string {
   if (minutes < 60) return `${minutes} m ${String(Math.floor(seconds % 60)).padStart(2, '0')} s`;
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} m`;
 }
+
+/** `1.4 GB`; powers of 1,000. */
+export function bytes(value: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let amount = value;
+  let unit = 0;
+  while (amount >= 1_000 && unit < units.length - 1) {
+    amount /= 1_000;
+    unit += 1;
+  }
+  return `${unit === 0 ? amount : amount.toFixed(1)} ${units[unit] ?? ''}`;
+}
+
+const BARS = '▁▂▃▄▅▆▇█';
+
+/** The last values as a row of bars, scaled to the largest. */
+export function sparkline(values: readonly number[]): string {
+  const largest = Math.max(1, ...values);
+  return values.map((value) => BARS.charAt(Math.min(BARS.length - 1, Math.floor((value / largest) * (BARS.length - 1))))).join('');
+}

@@ -30,6 +30,10 @@ export class JsonReporter implements Reporter {
     else if (message.kind === 'sink' && message.status.kind === 'loaded') write({ event: 'loaded' });
   }
 
+  started(role: WorkerRole, pid: number): void {
+    write({ event: 'started', role, pid });
+  }
+
   restarting(role: WorkerRole, cause: string, inMs: number): void {
     write({ event: 'restarting', role, cause, inMs });
   }

@@ -16,10 +16,12 @@ export class LineReporter implements Reporter {
   readonly #timer: NodeJS.Timeout;
   #last = '';
 
-  constructor(name: string, progress: RunProgress) {
+  constructor(name: string, progress: RunProgress, options: { readonly summaries: boolean } = { summaries: true }) {
     this.#name = name;
     this.#progress = progress;
-    this.#timer = setInterval(() => this.#summary(), SUMMARY_EVERY_MS);
+    this.#timer = setInterval(() => {
+      if (options.summaries) this.#summary();
+    }, SUMMARY_EVERY_MS);
     this.#timer.unref();
   }
 
@@ -32,6 +34,10 @@ export class LineReporter implements Reporter {
     else if (message.kind === 'failed') this.#write(describe(message.failure));
     else if (message.kind === 'sink' && message.status.kind === 'table') this.#write(`${displayTable(message.status.table)}: ${message.status.state}`);
     else if (message.kind === 'sink' && message.status.kind === 'loaded') this.#write('load   every table is in');
+  }
+
+  started(role: WorkerRole, pid: number): void {
+    this.#write(`${role} started (pid ${pid})`);
   }
 
   restarting(role: WorkerRole, cause: string, inMs: number): void {
@@ -67,6 +73,6 @@ export class LineReporter implements Reporter {
   }
 }
 
-function describe({ code, message, cause, remedy }: WorkerFailure): string {
+export function describe({ code, message, cause, remedy }: WorkerFailure): string {
   return `${code}: ${message}\n  why     ${cause}\n  remedy  ${remedy}`;
 }

@@ -1,6 +1,7 @@
 import type { Finding } from '@millrace/contract/finding.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { checkKafka } from '@millrace/journal/topics.js';
+import { checkReachable } from '@millrace/journal/reachable.js';
+import { createTableMapper } from '@millrace/mapping/table-mapper.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
 import type { Task } from '../task/task.js';
 import type { Reporter } from './reporter.js';
@@ -39,7 +40,7 @@ export async function preflight(task: Task, reporter: Reporter, signal: AbortSig
 
 async function check(task: Task): Promise<Preflight> {
   const { config } = task;
-  await checkKafka({ kafka: task.kafka, registry: task.registry });
+  await checkReachable({ kafka: task.kafka, registry: task.registry });
   await using sink = await task.openSink();
   const state = await sink.inspect();
   if (state.definition !== null && state.definition !== task.definition) {
@@ -55,7 +56,10 @@ export async function assessTask(task: Task, source: Awaited<ReturnType<Task['op
   const findings = [...(await source.assess(task.selector))];
   if (findings.some(({ severity }) => severity === 'error')) return findings;
   const mapper = new TableMapper(task.mapping);
-  const tables = (await source.describe(task.selector)).map((table) => mapper.target(table));
-  findings.push(...(await sink.assess(tables)));
+  const described = await source.describe(task.selector);
+  findings.push(...createTableMapper(task.mapping).assess(described, { changes: task.config.migrationType !== 'full-load' }));
+  if (findings.some(({ severity }) => severity === 'error')) return findings;
+  const tables = described.map((table) => mapper.target(table));
+  findings.push(...(await sink.assess(tables, task.settings.preparation)));
   return findings;
 }

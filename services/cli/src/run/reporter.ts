@@ -5,12 +5,14 @@ import type { FromWorker, WorkerRole } from '../worker/messages.js';
 import { JsonReporter } from './json-reporter.js';
 import { LineReporter } from './line-reporter.js';
 import type { RunProgress } from './progress.js';
+import { ScreenReporter } from './screen-reporter.js';
 import type { Outcome } from './supervisor.js';
 
 /** Tells whoever watches what a run does: a program by JSON lines, a person by lines or a screen. */
 export interface Reporter {
   finding(finding: Finding): void;
   message(role: WorkerRole, message: FromWorker): void;
+  started(role: WorkerRole, pid: number): void;
   restarting(role: WorkerRole, cause: string, inMs: number): void;
   /** The last word; `state` is the target's own account, null where it could not be asked. */
   stopped(outcome: Outcome, state: SinkState | null): void;
@@ -18,5 +20,6 @@ export interface Reporter {
 }
 
 export function createReporter(config: TaskConfig, progress: RunProgress): Reporter {
-  return config.json ? new JsonReporter(progress) : new LineReporter(config.name, progress);
+  if (config.json) return new JsonReporter(progress);
+  return process.stdout.isTTY === true ? new ScreenReporter(config, progress) : new LineReporter(config.name, progress);
 }

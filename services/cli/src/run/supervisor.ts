@@ -21,6 +21,7 @@ export interface Outcome {
 export interface SupervisorOptions {
   readonly config: TaskConfig;
   readonly onMessage: (role: WorkerRole, message: FromWorker) => void;
+  readonly onStarted: (role: WorkerRole, pid: number) => void;
   readonly onRestart: (role: WorkerRole, cause: string, inMs: number) => void;
   /** Resolves with the reason when the run has reached its `--until`. */
   readonly reached: (signal: AbortSignal) => Promise<'loaded' | 'caught-up' | null>;
@@ -55,6 +56,7 @@ async function keepAlive(role: WorkerRole, options: SupervisorOptions, signal: A
       }
       options.onMessage(role, message);
     });
+    if (worker.pid !== undefined) options.onStarted(role, worker.pid);
     const exit = await watch(worker, signal);
     if (signal.aborted) return { reason: 'signal', failure: null };
     if (failure !== null) return giveUp(failure);
@@ -87,7 +89,7 @@ async function watch(worker: WorkerProcess, signal: AbortSignal): Promise<Awaite
 }
 
 function giveUp(failure: WorkerFailure): Outcome {
-  const fenced = failure.code === 'CAPTURE_FENCED' || failure.code === 'SINK_FENCED';
+  const fenced = failure.code === 'JOURNAL_FENCED' || failure.code === 'SINK_FENCED';
   return { reason: fenced ? 'fenced' : 'failed', failure };
 }
 

@@ -1,11 +1,13 @@
 import type { ChunkEncoding } from '@millrace/contract/load.js';
-import type { TableId } from '@millrace/contract/table.js';
+import type { TableSchema } from '@millrace/contract/table.js';
+import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
 import type { Task } from './task.js';
 
 const POSTGRES = /^postgres(ql)?:/i;
 
 /** An engine's own bulk format where both ends speak it and no rule changes the table's rows; else rows that every sink reads. */
-export function loadEncoding(task: Task): (table: TableId) => ChunkEncoding {
+export function loadEncoding(task: Task): (table: TableSchema) => ChunkEncoding {
   const bulk = POSTGRES.test(task.config.source) && POSTGRES.test(task.config.target);
-  return (table) => (bulk && !task.mapping.changesRows(table) ? 'postgresql-copy-text' : 'rows');
+  const mapper = new TableMapper(task.mapping);
+  return (table) => (bulk && !mapper.changesRows(table) ? 'postgresql-copy-text' : 'rows');
 }

@@ -8,7 +8,7 @@ import type { Task } from './task.js';
 export async function removeTask(task: Task): Promise<readonly string[]> {
   const dropped: string[] = [];
   await using source = await task.openSource();
-  dropped.push(...(await source.remove(task.config.name)));
+  dropped.push(...(await source.remove({ task: task.config.name, journal: '' })));
   await using sink = await task.openSink();
   dropped.push(...(await sink.remove()));
   dropped.push(...(await deleteTopics({ kafka: task.kafka, registry: task.registry, topics: Object.values(task.topics) })));

@@ -1,6 +1,6 @@
 import { runCapture } from '@millrace/capture-runtime/capture.js';
 import { openJournal } from '@millrace/journal/journal.js';
-import { LoadTopicWriter } from '@millrace/journal/load-topic.js';
+import { openLoadTopic } from '@millrace/journal/load-topic.js';
 import type { Logger } from '@millrace/telemetry/log.js';
 import { describeFailure } from '../failure.js';
 import { loadEncoding } from '../task/load-encoding.js';
@@ -20,8 +20,8 @@ export async function runCaptureWorker({ task, log, send, signal }: WorkerOption
   let lastProgressMs = 0;
   const incarnation = async (): Promise<void> => {
     await using source = await task.openSource();
-    await using journal = await openJournal({ kafka: task.kafka, registry: task.registry, topic: task.topics.journal, create: true });
-    await using loadTopic = await LoadTopicWriter.open(journal, task.topics.load);
+    await using journal = await openJournal({ kafka: task.kafka, registry: task.registry, topic: task.topics.journal, create: true, signal });
+    await using loadTopic = await openLoadTopic({ kafka: task.kafka, registry: task.registry, topic: task.topics.load, create: true, signal });
     await runCapture(
       {
         task: task.config.name,

@@ -45,7 +45,7 @@ async function run({ role, config }: Extract<ToWorker, { kind: 'start' }>): Prom
     log.error({ err: error }, 'gives up');
     send({ kind: 'failed', failure: describeFailure(error) });
   }
-  process.disconnect();
+  if (process.connected) process.disconnect();
   process.exitCode = 0;
   setTimeout(() => process.exit(), 2_000).unref();
 }

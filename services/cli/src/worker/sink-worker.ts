@@ -1,6 +1,6 @@
 import { openJournal } from '@millrace/journal/journal.js';
-import { DeadLetterWriter } from '@millrace/journal/dead-letter-writer.js';
-import { LoadTopicReader } from '@millrace/journal/load-topic.js';
+import { DeadLetterWriter } from '@millrace/journal/dead-letter-topic.js';
+import { openLoadTopic } from '@millrace/journal/load-topic.js';
 import { runSink } from '@millrace/sink-runtime/sink.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
 import { reportRetry, type WorkerOptions } from './capture-worker.js';
@@ -11,15 +11,15 @@ export async function runSinkWorker({ task, log, send, signal }: WorkerOptions):
   let lastProgressMs = 0;
   const incarnation = async (): Promise<void> => {
     await using sink = await task.openSink();
-    await using journal = await openJournal({ kafka: task.kafka, registry: task.registry, topic: task.topics.journal, create: true });
-    await using loadTopic = await LoadTopicReader.open(journal, task.topics.load);
-    await using deadLetters = await DeadLetterWriter.open(journal, task.topics.deadLetters);
+    await using journal = await openJournal({ kafka: task.kafka, registry: task.registry, topic: task.topics.journal, create: true, signal });
+    await using loadTopic = await openLoadTopic({ kafka: task.kafka, registry: task.registry, topic: task.topics.load, create: true, signal });
+    await using deadLetters = await DeadLetterWriter.open({ kafka: task.kafka, registry: task.registry, topic: task.topics.deadLetters, create: true, signal });
     await runSink(
       {
         definition: task.definition,
         sink,
         journal,
-        loadTopic,
+        loadTopic: loadTopic.reader(),
         deadLetters,
         mapper: new TableMapper(task.mapping),
         preparation: task.settings.preparation,

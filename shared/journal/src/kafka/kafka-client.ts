@@ -10,7 +10,7 @@ import { installLz4 } from './lz4-codec.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A broker that does not answer for so long is given up: the network in between is stalled. */
-const REQUEST_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 8_000;
 /** A topic made or moved is seen at once by those who use it: they ask again on the errors that say so. */
 const METADATA_MAX_AGE_MS = 300_000;
 const KEEP_ALIVE_MS = 15_000;
@@ -18,6 +18,9 @@ const KEEP_ALIVE_MS = 15_000;
 export const DEFAULT_PATIENCE_MS = 30_000;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2_000;
+
+/** What is used of a kafkajs producer. */
+export type KafkaProducer = Pick<Producer, 'connect' | 'send'>;
 
 /** Something with connections of its own. */
 export interface Connected<T> {
@@ -55,7 +58,7 @@ export class KafkaClient implements AsyncDisposable {
     return closable(cluster, destroy);
   }
 
-  producer(options: ProducerConfig): Connected<Producer> {
+  producer(options: ProducerConfig): Connected<KafkaProducer> {
     const { config, destroy } = trackingSockets(this.#config);
     return closable(new kafkajs.Kafka(config).producer(options), destroy);
   }

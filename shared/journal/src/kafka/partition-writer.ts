@@ -1,13 +1,15 @@
 import { MillraceError, invariant } from '@millrace/errors/millrace-error.js';
-import kafkajs, { type IHeaders, type Producer, type RecordMetadata } from 'kafkajs';
+import kafkajs, { type IHeaders, type RecordMetadata } from 'kafkajs';
 import type { JournalMetrics } from '../journal-metrics.js';
-import type { Connected, KafkaClient } from './kafka-client.js';
+import type { Connected, KafkaClient, KafkaProducer } from './kafka-client.js';
 import { protocolErrorType } from './kafka-error.js';
 
 /** Brokers number an idempotent producer's records per partition in 31 bits, and kafkajs wraps that wrongly. */
 const RECYCLE_AFTER_RECORDS = 2 ** 30;
 /** How long the broker may wait for its replicas; less than the client waits for the broker. */
-const WRITE_TIMEOUT_MS = 10_000;
+const WRITE_TIMEOUT_MS = 6_000;
+/** Ends a send over a connection that is dead without a word, where kafkajs would try a second time over the same one. */
+const SEND_DEADLINE_MS = 9_000;
 
 export interface OutgoingRecord {
   readonly value: Uint8Array;
@@ -15,7 +17,7 @@ export interface OutgoingRecord {
 }
 
 export interface PartitionWriterOptions {
-  readonly client: KafkaClient;
+  readonly client: Pick<KafkaClient, 'retry' | 'producer'>;
   readonly topic: string;
   readonly partition: number;
   readonly metrics: JournalMetrics;
@@ -28,7 +30,7 @@ export interface PartitionWriterOptions {
  */
 export class PartitionWriter implements AsyncDisposable {
   readonly #options: PartitionWriterOptions;
-  #producer: Promise<Connected<Producer>> | undefined;
+  #producer: Promise<Connected<KafkaProducer>> | undefined;
   #records = 0;
   #sending = false;
 
@@ -65,7 +67,8 @@ export class PartitionWriter implements AsyncDisposable {
     try {
       const { via } = await this.#connected();
       const messages = records.map(({ value, headers }) => ({ partition, key: null, value: asBuffer(value), ...(headers === undefined ? {} : { headers }) }));
-      return this.#offsetIn(await via.send({ topic, acks: -1, timeout: WRITE_TIMEOUT_MS, compression: kafkajs.CompressionTypes.LZ4, messages }));
+      const sending = via.send({ topic, acks: -1, timeout: WRITE_TIMEOUT_MS, compression: kafkajs.CompressionTypes.LZ4, messages });
+      return this.#offsetIn(await withDeadline(sending));
     } catch (error) {
       // kafkajs has tried it once more under the same numbers, which the broker would know again. From here on they may disagree, and
       // the connection may be dead without either side knowing: a copy under new numbers is known by what is in the record.
@@ -84,12 +87,12 @@ export class PartitionWriter implements AsyncDisposable {
     return BigInt(entry.baseOffset);
   }
 
-  #connected(): Promise<Connected<Producer>> {
+  #connected(): Promise<Connected<KafkaProducer>> {
     this.#producer ??= this.#connect();
     return this.#producer;
   }
 
-  async #connect(): Promise<Connected<Producer>> {
+  async #connect(): Promise<Connected<KafkaProducer>> {
     const producer = this.#options.client.producer({
       idempotent: true,
       maxInFlightRequests: 1,
@@ -113,6 +116,18 @@ export class PartitionWriter implements AsyncDisposable {
     this.#producer = undefined;
     this.#records = 0;
     if (producer !== undefined) await (await producer).close();
+  }
+}
+
+async function withDeadline<T>(sending: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new kafkajs.KafkaJSRequestTimeoutError(`no reply within ${SEND_DEADLINE_MS / 1000} s`)), SEND_DEADLINE_MS);
+  });
+  try {
+    return await Promise.race([sending, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -17,23 +17,32 @@ export class Topics {
   }
 
   /**
-   * Makes the topic where it is missing and `create` says so, else checks that the one there is fit. Resolves with its number of
-   * partitions: of a topic with lanes, an existing one keeps its own number.
-   * @throws MillraceError TOPIC_MISSING, TOPIC_SETTING_WRONG
+   * Checks an existing topic: resolves with its number of partitions, null where it is missing. A topic with lanes (`anyPartitions`) keeps
+   * the number that it was made with.
+   * @throws MillraceError TOPIC_SETTING_WRONG
    */
-  async ensure(topic: string, plan: TopicPlan, options: { readonly create: boolean; readonly anyPartitions: boolean }, signal?: AbortSignal): Promise<number> {
-    const brokers = await this.#client.admin({ what: 'describing the cluster', topic }, async (admin) => (await admin.describeCluster()).brokers.length, signal);
-    const definition = topicDefinition(plan, brokers);
+  async check(topic: string, plan: TopicPlan, options: { readonly anyPartitions: boolean }, signal?: AbortSignal): Promise<number | null> {
     const found = await this.describe(topic, signal);
-    if (found !== null) {
-      const wrong = wrongSetting(definition, found, options.anyPartitions ? null : plan.partitions);
-      if (wrong !== null) throw new MillraceError('TOPIC_SETTING_WRONG', { topic, ...wrong });
-      return found.partitions;
+    if (found === null) return null;
+    const definition = topicDefinition(plan, await this.#brokers(topic, signal));
+    const wrong = wrongSetting(definition, found, options.anyPartitions ? null : plan.partitions);
+    if (wrong !== null) throw new MillraceError('TOPIC_SETTING_WRONG', { topic, ...wrong });
+    return found.partitions;
+  }
+
+  /** Makes a missing topic and checks what is there then: somebody else may have been first. */
+  async create(topic: string, plan: TopicPlan, options: { readonly anyPartitions: boolean }, signal?: AbortSignal): Promise<number> {
+    await this.#create(topic, topicDefinition(plan, await this.#brokers(topic, signal)), signal);
+    const deadline = performance.now() + VISIBLE_WITHIN_MS;
+    // Brokers learn of a new topic one after the other.
+    for (;;) {
+      const partitions = await this.check(topic, plan, options, signal);
+      if (partitions !== null) return partitions;
+      if (performance.now() > deadline) {
+        throw new MillraceError('KAFKA_UNAVAILABLE', { what: 'creating', topic, seconds: VISIBLE_WITHIN_MS / 1000, reason: 'the new topic does not show' });
+      }
+      await sleep(LOOK_EVERY_MS, undefined, signal === undefined ? {} : { signal });
     }
-    if (!options.create) throw new MillraceError('TOPIC_MISSING', { topic });
-    await this.#create(topic, definition, signal);
-    await this.#visible(topic, signal);
-    return this.ensure(topic, plan, { ...options, create: false }, signal);
   }
 
   /** Null: there is no such topic. */
@@ -67,7 +76,6 @@ export class Topics {
   async #create(topic: string, definition: ReturnType<typeof topicDefinition>, signal?: AbortSignal): Promise<void> {
     const { partitions, replicationFactor, settings } = definition;
     const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
-    // Not created: somebody was first; what is there now is checked like any other topic.
     await this.#client.admin(
       { what: 'creating', topic },
       (admin) => admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }], waitForLeaders: false }),
@@ -75,15 +83,8 @@ export class Topics {
     );
   }
 
-  /** Brokers learn of a new topic one after the other. */
-  async #visible(topic: string, signal?: AbortSignal): Promise<void> {
-    const deadline = performance.now() + VISIBLE_WITHIN_MS;
-    while ((await this.describe(topic, signal)) === null) {
-      if (performance.now() > deadline) {
-        throw new MillraceError('KAFKA_UNAVAILABLE', { what: 'creating', topic, seconds: VISIBLE_WITHIN_MS / 1000, reason: 'the new topic does not show' });
-      }
-      await sleep(LOOK_EVERY_MS, undefined, signal === undefined ? {} : { signal });
-    }
+  async #brokers(topic: string, signal?: AbortSignal): Promise<number> {
+    return this.#client.admin({ what: 'describing the cluster', topic }, async (admin) => (await admin.describeCluster()).brokers.length, signal);
   }
 }
 

@@ -2,6 +2,7 @@ import { newTableVersion, rowSchemaJson, tableSchemaOf, tableVersionOf } from '@
 import { fingerprintOf } from '@millrace/codec/fingerprint.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { inParallel } from './in-parallel.js';
 import type { RegistryClient } from './registry-client.js';
 import { recordSubject, subjectOf } from './subject.js';
 
@@ -35,6 +36,11 @@ export class Registry {
       this.#registering.delete(fingerprint);
       throw error;
     }
+  }
+
+  /** Several at a time; for a first start with many tables. */
+  async registerAll(schemas: readonly TableSchema[], signal?: AbortSignal): Promise<readonly TableVersion[]> {
+    return inParallel(schemas, (schema) => this.register(schema, signal));
   }
 
   /** The id of one of Millrace's own record schemas. */

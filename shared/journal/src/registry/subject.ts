@@ -26,3 +26,8 @@ function safe(name: string): string {
   if (out.length <= LONGEST_PART) return out;
   return `${out.slice(0, LONGEST_PART)}~${createHash('sha256').update(name).digest('hex').slice(0, 16)}`;
 }
+
+/** Whether a subject is one of this topic's, and not of a topic whose name begins with this one's and a hyphen. */
+export function isSubjectOf(topic: string, subject: string): boolean {
+  return subject.startsWith(`${topic}-`) && /^[A-Za-z0-9_~-]*\.[A-Za-z0-9_~-]*$/.test(subject.slice(topic.length + 1));
+}

@@ -1,6 +1,7 @@
 import { sharedServers, uniqueTopicPrefix } from '@millrace/testkit/servers.js';
 import { type JournalItem, JournalReader } from '../journal-reader.js';
-import { type Journal, type JournalOptions, openJournal } from '../journal.js';
+import { type Journal, openJournal } from '../journal.js';
+import type { TopicOptions } from '../open-topic.js';
 import type { KafkaSettings } from '../kafka/kafka-settings.js';
 import type { RegistrySettings } from '../registry/registry-settings.js';
 import type { Checkpoint } from '@millrace/contract/position.js';
@@ -25,7 +26,7 @@ export function newTopic(): string {
 }
 
 /** A new journal on the shared servers, or another handle on the topic given. */
-export async function testJournal(servers: TestServers, options: Partial<JournalOptions> = {}): Promise<Journal> {
+export async function testJournal(servers: TestServers, options: Partial<TopicOptions> = {}): Promise<Journal> {
   return openJournal({ ...servers, topic: newTopic(), create: true, ...options });
 }
 
@@ -41,16 +42,6 @@ export async function readUntil(journal: Journal, from: Checkpoint | null, enoug
     if (enough(items)) return items;
   }
   throw new Error(`the journal did not yield what was waited for within ${deadlineMs} ms; ${items.length} items came`);
-}
-
-/** Waits for a promise to reject and gives the error. */
-export async function failure(work: Promise<unknown>): Promise<unknown> {
-  try {
-    await work;
-  } catch (error) {
-    return error;
-  }
-  throw new Error('it was expected to fail');
 }
 
 export function neverAborted(): AbortSignal {

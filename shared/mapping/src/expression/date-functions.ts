@@ -1,6 +1,6 @@
 import { dateOf, daysOf } from '../civil-time.js';
-import { textOf, toReal } from './sql-value.js';
 import type { SqlNumber } from './sql-value.js';
+import { textOf, toReal } from './sql-value.js';
 import type { SqlValue } from './syntax.js';
 
 /**
@@ -15,7 +15,8 @@ export interface Moment {
 const MS_PER_DAY = 86_400_000;
 /** Julian day of 1970-01-01 00:00. */
 const UNIX_EPOCH_JULIAN = 2_440_587.5;
-const MIN_MS = daysOf({ year: 0, month: 1, day: 1 }) * MS_PER_DAY;
+/** SQLite's range: julian day 0, in the year -4713, to the end of 9999. */
+const MIN_MS = -UNIX_EPOCH_JULIAN * MS_PER_DAY;
 const MAX_MS = daysOf({ year: 10_000, month: 1, day: 1 }) * MS_PER_DAY - 1;
 
 /** Depend on the machine's zone, so that two machines would disagree. */
@@ -26,7 +27,8 @@ export function momentOf(values: readonly SqlValue[], nowMicros: bigint): Moment
   const [first = 'now', ...modifiers] = values;
   if (first === null) return null;
   const number = rawNumber(first);
-  let moment = number === undefined ? parseMoment(textOf(first), nowMicros) : { ms: Math.round((number - UNIX_EPOCH_JULIAN) * MS_PER_DAY) };
+  let moment =
+    number === undefined ? parseMoment(textOf(first), nowMicros) : { ms: Math.round((number - UNIX_EPOCH_JULIAN) * MS_PER_DAY) };
   for (const [index, modifier] of modifiers.entries()) {
     if (modifier === null) return null;
     const word = textOf(modifier).trim().toLowerCase();
@@ -47,7 +49,8 @@ function rawNumber(value: Exclude<SqlValue, null>): number | undefined {
   return value instanceof Uint8Array ? undefined : toReal(value satisfies SqlNumber);
 }
 
-const TIMESTAMP = /^(?:(\d{4})-(\d{2})-(\d{2}))?(?:(?:^|[ T]+)(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?)?[ ]*(?:Z|([+-])(\d{2})(?::?(\d{2}))?)?$/i;
+const TIMESTAMP =
+  /^(?:(\d{4})-(\d{2})-(\d{2}))?(?:(?:^|[ T]+)(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?)?[ ]*(?:Z|([+-])(\d{2})(?::?(\d{2}))?)?$/i;
 
 function parseMoment(text: string, nowMicros: bigint): Moment | null {
   if (text.trim().toLowerCase() === 'now') return { ms: Number(nowMicros / 1000n) };
@@ -55,7 +58,18 @@ function parseMoment(text: string, nowMicros: bigint): Moment | null {
   if (match === null || (match[1] === undefined && match[4] === undefined)) return null;
   const part = (index: number, missing: number): number => (match[index] === undefined ? missing : Number(match[index]));
   const [month, day, hour, minute, second] = [part(2, 1), part(3, 1), part(4, 0), part(5, 0), part(6, 0)];
-  if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 || minute > 59 || second > 59 || part(9, 0) > 14 || part(10, 0) > 59) return null;
+  if (
+    month < 1 ||
+    month > 12 ||
+    day < 1 ||
+    day > 31 ||
+    hour > 24 ||
+    minute > 59 ||
+    second > 59 ||
+    part(9, 0) > 14 ||
+    part(10, 0) > 59
+  )
+    return null;
   // A time alone is on 2000-01-01.
   const days = daysOf({ year: part(1, 2000), month, day });
   const fraction = Math.round(Number(`0.${match[7] ?? '0'}`) * 1000);
@@ -71,7 +85,9 @@ function applyModifier(moment: Moment, word: string): Moment | null {
   if (shift !== null) return applyShift(moment, Number(shift[1]), shift[2] ?? '');
   const clock = CLOCK.exec(word);
   if (clock !== null) {
-    const ms = ((Number(clock[2]) * 60 + Number(clock[3])) * 60 + Number(clock[4] ?? 0)) * 1000 + Math.round(Number(`0.${clock[5] ?? '0'}`) * 1000);
+    const ms =
+      ((Number(clock[2]) * 60 + Number(clock[3])) * 60 + Number(clock[4] ?? 0)) * 1000 +
+      Math.round(Number(`0.${clock[5] ?? '0'}`) * 1000);
     return { ms: moment.ms + (clock[1] === '-' ? -ms : ms) };
   }
   const { year, month } = dateOf(dayOf(moment));
@@ -147,7 +163,10 @@ const FORMATS: Readonly<Record<string, (moment: Moment) => string>> = {
   w: (moment) => String(weekday(dayOf(moment))),
   // Weeks begin on Monday; the days before the year's first Monday are week 0.
   W: (moment) => pad(Math.floor((dayOfYear(moment) + 7 - ((weekday(dayOf(moment)) + 6) % 7)) / 7), 2),
-  Y: (moment) => pad(dateOf(dayOf(moment)).year, 4),
+  Y: (moment) => {
+    const { year } = dateOf(dayOf(moment));
+    return `${year < 0 ? '-' : ''}${pad(Math.abs(year), 4)}`;
+  },
 };
 
 function timeOf(moment: Moment): number {

@@ -5,7 +5,19 @@ import { formatMoment, julianDay, LOCAL_MODIFIERS, momentOf } from './date-funct
 import { like } from './like.js';
 import { applyOperator, complement, negate, not } from './operators.js';
 import { EvaluationError, STRICT_FUNCTIONS } from './scalar-functions.js';
-import { blobOf, compareSql, integerOf, isDecimal, numberOf, realOrNull, textOf, toReal, truthOf, truthValue, withNumericAffinity } from './sql-value.js';
+import {
+  blobOf,
+  compareSql,
+  integerOf,
+  isDecimal,
+  numberOf,
+  realOrNull,
+  textOf,
+  toReal,
+  truthOf,
+  truthValue,
+  withNumericAffinity,
+} from './sql-value.js';
 import { type Expression, ExpressionError, type SqlValue } from './syntax.js';
 
 /** What an expression sees of the row at hand. */
@@ -38,16 +50,19 @@ export function compileExpression<S extends Scope>(expression: Expression, resol
     case 'binary':
       return compileBinary(expression, compile);
     case 'between': {
-      const [operand, low, high] = [compile(expression.operand), compile(expression.low), compile(expression.high)];
-      return (scope) => {
-        const value = operand(scope);
-        return conjunction(applyOperator('>=', value, low(scope)), () => applyOperator('<=', value, high(scope)));
-      };
+      const { operand, low, high } = expression;
+      const atLeast = compileBinary({ kind: 'binary', operator: '>=', left: operand, right: low }, compile);
+      const atMost = compileBinary({ kind: 'binary', operator: '<=', left: operand, right: high }, compile);
+      return (scope) => conjunction(atLeast(scope), () => atMost(scope));
     }
     case 'in':
       return compileMembership(compile(expression.operand), expression.list.map(compile));
     case 'like':
-      return compileLike(compile(expression.operand), compile(expression.pattern), expression.escape === null ? null : compile(expression.escape));
+      return compileLike(
+        compile(expression.operand),
+        compile(expression.pattern),
+        expression.escape === null ? null : compile(expression.escape),
+      );
     case 'case':
       return compileCase(expression, compile);
     case 'cast': {
@@ -83,7 +98,8 @@ function compileBinary<S extends Scope>(expression: Binary, compile: Compile<S>)
   const [left, right] = [compile(expression.left), compile(expression.right)];
   if (operator === 'and') return (scope) => conjunction(left(scope), () => right(scope));
   if (operator === 'or') return (scope) => disjunction(left(scope), () => right(scope));
-  if (!['<', '<=', '>', '>=', '=', '<>', 'is', 'is not'].includes(operator)) return (scope) => applyOperator(operator, left(scope), right(scope));
+  if (!['<', '<=', '>', '>=', '=', '<>', 'is', 'is not'].includes(operator))
+    return (scope) => applyOperator(operator, left(scope), right(scope));
   // A CAST gives its side an affinity, which the other side takes on before they are compared ("Type Conversions Prior To Comparison").
   const [onLeft, onRight] = [affinityFrom(expression.right, expression.left), affinityFrom(expression.left, expression.right)];
   return (scope) => applyOperator(operator, onLeft(left(scope)), onRight(right(scope)));
@@ -125,24 +141,30 @@ function compileMembership<S extends Scope>(operand: Evaluator<S>, list: readonl
   };
 }
 
-function compileLike<S extends Scope>(operand: Evaluator<S>, pattern: Evaluator<S>, escape: Evaluator<S> | null): Evaluator<S> {
+function compileLike<S extends Scope>(
+  operand: Evaluator<S>,
+  pattern: Evaluator<S>,
+  escapedBy: Evaluator<S> | null,
+): Evaluator<S> {
   return (scope) => {
-    const [value, form, by] = [operand(scope), pattern(scope), escape === null ? '' : escape(scope)];
+    const [value, form, by] = [operand(scope), pattern(scope), escapedBy === null ? '' : escapedBy(scope)];
     if (value === null || form === null || by === null) return null;
     const character = textOf(by);
-    if (escape !== null && [...character].length !== 1) throw new EvaluationError('ESCAPE takes a single character');
-    return truthValue(like(textOf(value), textOf(form), escape === null ? null : character));
+    if (escapedBy !== null && [...character].length !== 1) throw new EvaluationError('ESCAPE takes a single character');
+    return truthValue(like(textOf(value), textOf(form), escapedBy === null ? null : character));
   };
 }
 
 function compileCase<S extends Scope>(expression: Extract<Expression, { kind: 'case' }>, compile: Compile<S>): Evaluator<S> {
   const subject = expression.subject === null ? null : compile(expression.subject);
-  const branches = expression.branches.map(({ when, then }) => ({ when: compile(when), then: compile(then) }));
+  const branches = expression.branches.map(({ when, result }) => ({ when: compile(when), result: compile(result) }));
   const otherwise = expression.otherwise === null ? null : compile(expression.otherwise);
   return (scope) => {
     const value = subject === null ? null : subject(scope);
-    const taken = branches.find(({ when }) => (subject === null ? truthOf(when(scope)) === true : compareSql(value, when(scope)) === 0));
-    return (taken?.then ?? otherwise)?.(scope) ?? null;
+    const taken = branches.find(({ when }) =>
+      subject === null ? truthOf(when(scope)) === true : compareSql(value, when(scope)) === 0,
+    );
+    return (taken?.result ?? otherwise)?.(scope) ?? null;
   };
 }
 
@@ -185,6 +207,12 @@ function compileCall<S extends Scope>(call: Call, compile: Compile<S>): Evaluato
   }
   const [first, second, third] = list;
   switch (call.name) {
+    case 'hex':
+      // Of NULL it is the empty text, not NULL.
+      return (scope) =>
+        Buffer.from(blobOf(first?.(scope) ?? ''))
+          .toString('hex')
+          .toUpperCase();
     case 'random':
       return () => BigInt.asIntN(64, randomBytes(8).readBigUInt64BE());
     case 'coalesce':
@@ -219,8 +247,15 @@ const DATE_FORMATS: Readonly<Record<string, string>> = { date: '%Y-%m-%d', time:
 
 function compileDateCall<S extends Scope>(call: Call, list: readonly Evaluator<S>[]): Evaluator<S> {
   for (const argument of call.arguments) {
-    if (argument.kind === 'literal' && typeof argument.value === 'string' && LOCAL_MODIFIERS.includes(argument.value.trim().toLowerCase())) {
-      throw new ExpressionError(call.at, `'${argument.value}' depends on the machine's time zone; times are in UTC, shift them with '+N hours'`);
+    if (
+      argument.kind === 'literal' &&
+      typeof argument.value === 'string' &&
+      LOCAL_MODIFIERS.includes(argument.value.trim().toLowerCase())
+    ) {
+      throw new ExpressionError(
+        call.at,
+        `'${argument.value}' depends on the machine's time zone; times are in UTC, shift them with '+N hours'`,
+      );
     }
   }
   const values = (scope: S, from: number): readonly SqlValue[] => list.slice(from).map((argument) => argument(scope));

@@ -2,8 +2,8 @@ const ANY_TEXT = Symbol('any text');
 const ANY_CHARACTER = Symbol('any character');
 
 /** SQL's LIKE: `%` and `_`, ASCII letters without regard to case. At most length × length steps, never exponential. */
-export function like(value: string, pattern: string, escape: string | null): boolean {
-  const elements = elementsOf(pattern, escape);
+export function like(value: string, pattern: string, escapedBy: string | null): boolean {
+  const elements = elementsOf(pattern, escapedBy);
   const text = [...foldAscii(value)];
   let element = 0;
   let at = 0;
@@ -28,12 +28,12 @@ export function like(value: string, pattern: string, escape: string | null): boo
   return element === elements.length;
 }
 
-function elementsOf(pattern: string, escape: string | null): readonly (string | symbol)[] {
+function elementsOf(pattern: string, escapedBy: string | null): readonly (string | symbol)[] {
   const elements: (string | symbol)[] = [];
   const characters = [...pattern];
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at] ?? '';
-    if (character === escape) elements.push(foldAscii(characters[++at] ?? ''));
+    if (character === escapedBy) elements.push(foldAscii(characters[++at] ?? ''));
     else if (character === '%') elements.push(ANY_TEXT);
     else elements.push(character === '_' ? ANY_CHARACTER : foldAscii(character));
   }

@@ -1,5 +1,18 @@
 import { addDecimals, multiplyDecimals, negateDecimal } from '../exact-decimal.js';
-import { compareSql, integerOf, integerOrReal, isDecimal, numberOf, realOrNull, type SqlNumber, textOf, toDecimal, toReal, truthOf, truthValue } from './sql-value.js';
+import {
+  compareSql,
+  integerOf,
+  integerOrReal,
+  isDecimal,
+  numberOf,
+  realOrNull,
+  type SqlNumber,
+  textOf,
+  toDecimal,
+  toReal,
+  truthOf,
+  truthValue,
+} from './sql-value.js';
 import type { BinaryOperator, SqlValue } from './syntax.js';
 
 type Operator = Exclude<BinaryOperator, 'and' | 'or'>;

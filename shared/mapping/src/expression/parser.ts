@@ -23,11 +23,33 @@ export function parseExpression(text: string): Expression {
 type Operators = readonly (readonly [string, BinaryOperator])[];
 
 const CONCATENATION: Operators = [['||', '||']];
-const PRODUCT: Operators = [['*', '*'], ['/', '/'], ['%', '%']];
-const SUM: Operators = [['+', '+'], ['-', '-']];
-const BITS: Operators = [['<<', '<<'], ['>>', '>>'], ['&', '&'], ['|', '|']];
-const ORDER: Operators = [['<=', '<='], ['>=', '>='], ['<', '<'], ['>', '>']];
-const EQUALITY: Operators = [['==', '='], ['=', '='], ['<>', '<>'], ['!=', '<>']];
+const PRODUCT: Operators = [
+  ['*', '*'],
+  ['/', '/'],
+  ['%', '%'],
+];
+const SUM: Operators = [
+  ['+', '+'],
+  ['-', '-'],
+];
+const BITS: Operators = [
+  ['<<', '<<'],
+  ['>>', '>>'],
+  ['&', '&'],
+  ['|', '|'],
+];
+const ORDER: Operators = [
+  ['<=', '<='],
+  ['>=', '>='],
+  ['<', '<'],
+  ['>', '>'],
+];
+const EQUALITY: Operators = [
+  ['==', '='],
+  ['=', '='],
+  ['<>', '<>'],
+  ['!=', '<>'],
+];
 
 class Parser {
   private index = 0;
@@ -36,11 +58,18 @@ class Parser {
   constructor(private readonly tokens: readonly Token[]) {}
 
   expression(): Expression {
+    return this.nested(() => {
+      let left = this.conjunction();
+      while (this.takeWord('or')) left = { kind: 'binary', operator: 'or', left, right: this.conjunction() };
+      return left;
+    });
+  }
+
+  private nested(parse: () => Expression): Expression {
     if (++this.depth > MAX_DEPTH) throw new ExpressionError(this.peek().at, `nested more than ${MAX_DEPTH} deep`);
-    let left = this.conjunction();
-    while (this.takeWord('or')) left = { kind: 'binary', operator: 'or', left, right: this.conjunction() };
+    const expression = parse();
     this.depth--;
-    return left;
+    return expression;
   }
 
   expectEnd(): void {
@@ -130,19 +159,18 @@ class Parser {
   }
 
   private prefix(): Expression {
+    // SQLite's grammar takes a NOT in an operand's place; it reaches as far as any other NOT.
+    if (this.isWord('not', 0)) return this.nested(() => this.negation());
     const token = this.peek();
     if (token.kind !== 'symbol' || !['-', '+', '~'].includes(token.text)) return this.primary();
     this.index++;
-    if (++this.depth > MAX_DEPTH) throw new ExpressionError(token.at, `nested more than ${MAX_DEPTH} deep`);
     const next = this.peek();
     // -9223372036854775808 is one literal: its digits alone are no 64-bit integer.
     if (token.text === '-' && next.kind === 'integer' && !/^0x/i.test(next.text) && BigInt(next.text) === INTEGER_LIMIT) {
       this.index++;
-      this.depth--;
       return { kind: 'literal', value: -INTEGER_LIMIT };
     }
-    const operand = this.prefix();
-    this.depth--;
+    const operand = this.nested(() => this.prefix());
     const operator = token.text === '-' ? '-' : token.text === '+' ? '+' : '~';
     return { kind: 'unary', operator, operand };
   }
@@ -190,7 +218,10 @@ class Parser {
       return { kind: 'call', name, arguments: [], at: token.at };
     }
     if (!this.isSymbol('(')) {
-      throw new ExpressionError(token.at, `"${token.text}" is no value; a column is written $${token.text}, a text '${token.text}'`);
+      throw new ExpressionError(
+        token.at,
+        `"${token.text}" is no value; a column is written $${token.text}, a text '${token.text}'`,
+      );
     }
     this.index++;
     return this.call(token, word);
@@ -203,7 +234,12 @@ class Parser {
     }
     const list = this.isSymbol(')') ? this.emptyList() : this.list();
     if (list.length < arity.least || list.length > arity.most) {
-      const takes = arity.most === Number.POSITIVE_INFINITY ? `at least ${arity.least}` : arity.least === arity.most ? `${arity.least}` : `${arity.least} to ${arity.most}`;
+      const takes =
+        arity.most === Number.POSITIVE_INFINITY
+          ? `at least ${arity.least}`
+          : arity.least === arity.most
+            ? `${arity.least}`
+            : `${arity.least} to ${arity.most}`;
       throw new ExpressionError(token.at, `${token.text}() takes ${takes} arguments, not ${list.length}`);
     }
     return { kind: 'call', name, arguments: list, at: token.at };
@@ -228,7 +264,7 @@ class Parser {
     while (this.takeWord('when')) {
       const when = this.expression();
       if (!this.takeWord('then')) throw new ExpressionError(this.peek().at, `expected THEN, found ${show(this.peek())}`);
-      branches.push({ when, then: this.expression() });
+      branches.push({ when, result: this.expression() });
     }
     if (branches.length === 0) throw new ExpressionError(at, 'CASE has no WHEN');
     const otherwise = this.takeWord('else') ? this.expression() : null;

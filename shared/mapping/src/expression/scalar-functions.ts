@@ -27,7 +27,6 @@ export const STRICT_FUNCTIONS: ReadonlyMap<string, Scalar> = new Map<string, Sca
   ['substr', substring],
   ['substring', substring],
   ['instr', position],
-  ['hex', (x) => Buffer.from(blobOf(x)).toString('hex').toUpperCase()],
   ['randomblob', (n) => new Uint8Array(randomBytes(byteCount(n, 1)))],
   ['zeroblob', (n) => new Uint8Array(byteCount(n, 0))],
   ['abs', absolute],
@@ -54,14 +53,19 @@ function trim(text: string, characters: string, side: 'left' | 'right'): string 
 
 function replace(x: Exclude<SqlValue, null>, y: Exclude<SqlValue, null> = '', z: Exclude<SqlValue, null> = ''): SqlValue {
   const [text, from, to] = [textOf(x), textOf(y), textOf(z)];
-  if (from === '') return text;
+  if (from === '') return x;
   const parts = text.split(from);
-  if (text.length + (parts.length - 1) * (to.length - from.length) > MAX_BYTES) throw new EvaluationError('replace() would make a text of more than 64 MB');
+  if (text.length + (parts.length - 1) * (to.length - from.length) > MAX_BYTES)
+    throw new EvaluationError('replace() would make a text of more than 64 MB');
   return parts.join(to);
 }
 
 /** DMS's own: each character of Y becomes the one at its place in Z, or Z's first where Z is shorter; an empty Z removes it. */
-function replaceCharacters(x: Exclude<SqlValue, null>, y: Exclude<SqlValue, null> = '', z: Exclude<SqlValue, null> = ''): SqlValue {
+function replaceCharacters(
+  x: Exclude<SqlValue, null>,
+  y: Exclude<SqlValue, null> = '',
+  z: Exclude<SqlValue, null> = '',
+): SqlValue {
   const from = [...textOf(y)];
   const to = [...textOf(z)];
   const table = new Map(from.map((character, index) => [character, to[index] ?? to[0] ?? '']));

@@ -7,14 +7,32 @@ import type { Decimal } from '../exact-decimal.js';
 export type SqlValue = null | bigint | number | string | Uint8Array | Decimal;
 
 export type BinaryOperator =
-  | '||' | '*' | '/' | '%' | '+' | '-' | '&' | '|' | '<<' | '>>'
-  | '<' | '<=' | '>' | '>=' | '=' | '<>' | 'is' | 'is not' | 'and' | 'or';
+  | '||'
+  | '*'
+  | '/'
+  | '%'
+  | '+'
+  | '-'
+  | '&'
+  | '|'
+  | '<<'
+  | '>>'
+  | '<'
+  | '<='
+  | '>'
+  | '>='
+  | '='
+  | '<>'
+  | 'is'
+  | 'is not'
+  | 'and'
+  | 'or';
 
 export type CastType = 'integer' | 'real' | 'text' | 'numeric' | 'blob';
 
 export interface CaseBranch {
   readonly when: Expression;
-  readonly then: Expression;
+  readonly result: Expression;
 }
 
 /** A parsed expression. `at` is the 1-based character in the rule's text where the part begins. */
@@ -27,7 +45,12 @@ export type Expression =
   | { readonly kind: 'between'; readonly operand: Expression; readonly low: Expression; readonly high: Expression }
   | { readonly kind: 'in'; readonly operand: Expression; readonly list: readonly Expression[] }
   | { readonly kind: 'like'; readonly operand: Expression; readonly pattern: Expression; readonly escape: Expression | null }
-  | { readonly kind: 'case'; readonly subject: Expression | null; readonly branches: readonly CaseBranch[]; readonly otherwise: Expression | null }
+  | {
+      readonly kind: 'case';
+      readonly subject: Expression | null;
+      readonly branches: readonly CaseBranch[];
+      readonly otherwise: Expression | null;
+    }
   | { readonly kind: 'cast'; readonly operand: Expression; readonly type: CastType }
   | { readonly kind: 'call'; readonly name: string; readonly arguments: readonly Expression[]; readonly at: number };
 

@@ -1,7 +1,11 @@
 import { ExpressionError } from './syntax.js';
 
 export type Token =
-  | { readonly kind: 'integer' | 'real' | 'text' | 'blob' | 'reference' | 'word' | 'symbol'; readonly text: string; readonly at: number }
+  | {
+      readonly kind: 'integer' | 'real' | 'text' | 'blob' | 'reference' | 'word' | 'symbol';
+      readonly text: string;
+      readonly at: number;
+    }
   | { readonly kind: 'end'; readonly text: ''; readonly at: number };
 
 const PATTERNS: readonly (readonly ['space' | Token['kind'], RegExp])[] = [

@@ -34,12 +34,19 @@ export function comparisonWith(type: LogicalType, operand: string): Comparison {
     case 'date':
       return by(dateOrder, operand, 'is no date (YYYY-MM-DD)', compareOrdered);
     case 'time':
-      return by((value) => timeOrder(value, type.withZone), operand, type.withZone ? 'is no time with a zone (HH:MM:SS+00)' : 'is no time (HH:MM:SS)', comparePairs);
+      return by(
+        (value) => timeOrder(value, type.withZone),
+        operand,
+        type.withZone ? 'is no time with a zone (HH:MM:SS+00)' : 'is no time (HH:MM:SS)',
+        comparePairs,
+      );
     case 'timestamp':
       return by(
         (value) => timestampOrder(value, type.withZone),
         operand,
-        type.withZone ? 'is no time (YYYY-MM-DD HH:MM:SS, with a zone or in UTC)' : 'is no time (YYYY-MM-DD HH:MM:SS, without a zone)',
+        type.withZone
+          ? 'is no time (YYYY-MM-DD HH:MM:SS, with a zone or in UTC)'
+          : 'is no time (YYYY-MM-DD HH:MM:SS, without a zone)',
         compareOrdered,
       );
     case 'uuid':
@@ -50,11 +57,18 @@ export function comparisonWith(type: LogicalType, operand: string): Comparison {
     case 'json':
     case 'array':
     case 'other':
-      throw new ComparisonError(`columns of type ${type.kind} have no order that a filter can use; only "null" and "notnull" apply`);
+      throw new ComparisonError(
+        `columns of type ${type.kind} have no order that a filter can use; only "null" and "notnull" apply`,
+      );
   }
 }
 
-function by<T>(read: (value: Exclude<Value, null | symbol>) => T | undefined, operand: string, problem: string, compare: (a: T, b: T) => number): Comparison {
+function by<T>(
+  read: (value: Exclude<Value, null | symbol>) => T | undefined,
+  operand: string,
+  problem: string,
+  compare: (a: T, b: T) => number,
+): Comparison {
   const right = read(operand);
   if (right === undefined) throw new ComparisonError(`"${operand}" ${problem}`);
   return (value) => {
@@ -109,7 +123,9 @@ function compareFloats(a: number, b: number): number {
   return compareOrdered(a, b);
 }
 
-type Numeric = { readonly special: number } | { readonly special: null; readonly decimal: NonNullable<ReturnType<typeof parseDecimal>> };
+type Numeric =
+  | { readonly special: number }
+  | { readonly special: null; readonly decimal: NonNullable<ReturnType<typeof parseDecimal>> };
 
 function numericOf(value: Input): Numeric | undefined {
   if (typeof value !== 'string') return undefined;
@@ -168,7 +184,10 @@ function comparePairs(a: readonly [bigint, bigint], b: readonly [bigint, bigint]
 
 function uuidOf(value: Input): string | undefined {
   if (typeof value !== 'string') return undefined;
-  const digits = value.replace(/^\{(.*)\}$/, '$1').replaceAll('-', '').toLowerCase();
+  const digits = value
+    .replace(/^\{(.*)\}$/, '$1')
+    .replaceAll('-', '')
+    .toLowerCase();
   return /^[0-9a-f]{32}$/.test(digits) ? digits : undefined;
 }
 

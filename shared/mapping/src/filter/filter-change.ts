@@ -74,5 +74,10 @@ function completeAfter({ before, after }: Images): Row {
 function wholeRow(row: Row, { rule, schema }: FilterContext): Row {
   const missing = schema.columns.find((column, index) => row[index] === UNCHANGED && column.generated === null);
   if (missing === undefined) return row;
-  throw new MillraceError('MAPPING_IMAGE_INCOMPLETE', { rule, table: showTable(schema.id), column: missing.name, quoted: quotedTable(schema.id) });
+  throw new MillraceError('MAPPING_IMAGE_INCOMPLETE', {
+    rule,
+    table: showTable(schema.id),
+    column: missing.name,
+    quoted: quotedTable(schema.id),
+  });
 }

@@ -78,7 +78,12 @@ function columnReader(column: string, { rule, schema }: FilterContext): (row: Ro
   return (row) => {
     const value = row[index];
     if (value === undefined || value === UNCHANGED) {
-      throw new MillraceError('MAPPING_IMAGE_INCOMPLETE', { rule, table: showTable(schema.id), column, quoted: quotedTable(schema.id) });
+      throw new MillraceError('MAPPING_IMAGE_INCOMPLETE', {
+        rule,
+        table: showTable(schema.id),
+        column,
+        quoted: quotedTable(schema.id),
+      });
     }
     return value;
   };

@@ -38,7 +38,8 @@ function assessTable(mapping: TableMapping, table: SourceTable): readonly Findin
   const findings: Finding[] = [];
   const taking = mapping.selections.filter((rule) => rule.action !== 'exclude' && matches(rule, table.id));
   const excluding = mapping.selections.find((rule) => rule.action === 'exclude' && matches(rule, table.id));
-  if (table.kind === 'partition' && table.root !== null) return assessPartition(mapping, { ...table, root: table.root }, { taking, excluding });
+  if (table.kind === 'partition' && table.root !== null)
+    return assessPartition(mapping, { ...table, root: table.root }, { taking, excluding });
   const [first] = taking;
   if (first === undefined || excluding !== undefined) return [];
   const named = taking.find((rule) => namesExactly(rule, table.id));
@@ -49,7 +50,9 @@ function assessTable(mapping: TableMapping, table: SourceTable): readonly Findin
       findings.push(findingOfError(error, where));
     }
   } else if (named !== undefined) {
-    findings.push(findingOf('error', 'SELECTION_TABLE_REFUSED', where, { rule: named.rule.id, table: where, kind: KIND_WORDS[table.kind] }));
+    findings.push(
+      findingOf('error', 'SELECTION_TABLE_REFUSED', where, { rule: named.rule.id, table: where, kind: KIND_WORDS[table.kind] }),
+    );
   } else if (table.kind === 'unlogged') {
     findings.push(findingOf('warning', 'SELECTION_UNLOGGED_SKIPPED', where, { rule: first.rule.id, table: where }));
   }
@@ -62,7 +65,11 @@ interface PartitionRules {
 }
 
 /** A partition goes as its root does: a selection that tells them apart cannot be carried out. */
-function assessPartition(mapping: TableMapping, table: SourceTable & { readonly root: NonNullable<SourceTable['root']> }, rules: PartitionRules): readonly Finding[] {
+function assessPartition(
+  mapping: TableMapping,
+  table: SourceTable & { readonly root: NonNullable<SourceTable['root']> },
+  rules: PartitionRules,
+): readonly Finding[] {
   const where = showTable(table.id);
   const root = showTable(table.root);
   const rootSelected = decide(mapping, table.root).selected;

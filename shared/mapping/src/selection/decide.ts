@@ -10,7 +10,10 @@ export function isCarried(table: SourceTable): boolean {
 }
 
 /** By name alone, without regard to what kind of table it is. */
-export function decide(mapping: TableMapping, id: TableId): { readonly selected: boolean; readonly explicit: boolean; readonly loadOrder: number } {
+export function decide(
+  mapping: TableMapping,
+  id: TableId,
+): { readonly selected: boolean; readonly explicit: boolean; readonly loadOrder: number } {
   const taking = mapping.selections.filter((rule) => rule.action !== 'exclude' && matches(rule, id));
   const excluded = mapping.selections.some((rule) => rule.action === 'exclude' && matches(rule, id));
   return {

@@ -57,7 +57,8 @@ export function parseNamePattern(text: string): NamePattern | { readonly problem
     if (character === '\\') {
       at++;
       const escaped = characters[at];
-      if (escaped === undefined) return { problem: 'ends in a backslash, which escapes the character after it (write \\\\ for a backslash)' };
+      if (escaped === undefined)
+        return { problem: 'ends in a backslash, which escapes the character after it (write \\\\ for a backslash)' };
       literal += escaped;
       elements.push({ kind: 'character', character: escaped });
       continue;
@@ -93,7 +94,8 @@ function parseSet(
     at++;
     const high = take();
     if (high === undefined) return { problem: 'has a [ without its ] (write \\[ for the character itself)' };
-    if (high < low) return { problem: `has the range ${String.fromCodePoint(low)}-${String.fromCodePoint(high)}, which runs backwards` };
+    if (high < low)
+      return { problem: `has the range ${String.fromCodePoint(low)}-${String.fromCodePoint(high)}, which runs backwards` };
     ranges.push([low, high]);
   }
   if (ranges.length === 0) return { problem: 'has an empty set []' };

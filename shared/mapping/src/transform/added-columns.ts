@@ -5,7 +5,7 @@ import { type Expression, ExpressionError } from '../expression/syntax.js';
 import type { RuleIdentity } from '../rule.js';
 import { type BeforeColumn, type ColumnRules, type ComputedColumn, type SourceColumn, takesColumn } from './column-plan.js';
 import { notApplicable } from './names.js';
-import { type References, type RowScope, referenceResolver, volatileFunctions } from './references.js';
+import { DATE_FUNCTIONS, type References, type RowScope, referenceResolver, volatileFunctions } from './references.js';
 import { targetType } from './target-type.js';
 
 /** Added columns' ordinals lie above every column that a table can have, so that none is taken for a new source column. */
@@ -18,14 +18,17 @@ export function planComputedColumns({ schema, rules }: ColumnRules): readonly Co
     const { action } = rule;
     if (action.kind !== 'add-column') return [];
     const target = targetType(action.type);
-    const references: References = { columns: new Set(), beforeColumns: new Set(), headers: false };
-    const evaluate = action.expression === null ? null : compileFor(schema, rule.rule, { expression: action.expression, references });
+    const references: References = { columns: new Set(), beforeColumns: new Set(), operation: false, origin: false };
+    const evaluate =
+      action.expression === null ? null : compileFor(schema, rule.rule, { expression: action.expression, references });
     const volatile = action.expression === null ? new Set<string>() : volatileFunctions(action.expression);
     const indicator = volatile.has('operation_indicator');
-    if (indicator && schema.primaryKey.length === 0) throw notApplicable(rule, schema.id, 'operation_indicator() needs a primary key, and the table has none');
-    const pure = volatile.size === 0 && !references.headers && references.beforeColumns.size === 0;
+    if (indicator && schema.primaryKey.length === 0)
+      throw notApplicable(rule, schema.id, 'operation_indicator() needs a primary key, and the table has none');
+    const needsOrigin = references.origin || [...volatile].some((name) => DATE_FUNCTIONS.includes(name));
+    const pure = volatile.size === 0 && !references.origin && !references.operation && references.beforeColumns.size === 0;
     const column = addedColumn(action.column, { ordinal: FIRST_ADDED_ORDINAL + index, type: target.type, native: target.native });
-    return [{ kind: 'computed', column, rule: rule.rule, target, evaluate, references, pure, indicator }];
+    return [{ kind: 'computed', column, rule: rule.rule, target, evaluate, references, pure, needsOrigin, indicator }];
   });
 }
 
@@ -39,7 +42,11 @@ function compileFor(schema: TableSchema, rule: RuleIdentity, { expression, refer
     return compileExpression(expression, referenceResolver(schema, references));
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    throw new MillraceError('MAPPING_EXPRESSION_INVALID', { rule: rule.id, at: error.at, problem: error.problem }, { cause: error });
+    throw new MillraceError(
+      'MAPPING_EXPRESSION_INVALID',
+      { rule: rule.id, at: error.at, problem: error.problem },
+      { cause: error },
+    );
   }
 }
 
@@ -48,11 +55,17 @@ export function planBeforeColumns({ schema, rules }: ColumnRules, kept: readonly
   return kept.flatMap((of): readonly BeforeColumn[] => {
     const source = schema.columns[of.index];
     if (source === undefined || source.generated !== null) return [];
-    const rule = rules.find((one) => one.action.kind === 'before-image' && takesColumn(one, source) && isFiltered(one.action.columns, source, schema));
+    const rule = rules.find(
+      (one) => one.action.kind === 'before-image' && takesColumn(one, source) && isFiltered(one.action.columns, source, schema),
+    );
     if (rule?.action.kind !== 'before-image') return [];
     const { prefix, suffix } = rule.action;
     const { type, native, collation } = of.column;
-    const column = addedColumn(`${prefix}${of.column.name}${suffix}`, { ordinal: FIRST_BEFORE_ORDINAL + source.ordinal, type, native });
+    const column = addedColumn(`${prefix}${of.column.name}${suffix}`, {
+      ordinal: FIRST_BEFORE_ORDINAL + source.ordinal,
+      type,
+      native,
+    });
     return [{ kind: 'before', column: { ...column, collation }, of, rule: rule.rule }];
   });
 }

@@ -43,6 +43,8 @@ export interface ComputedColumn {
   readonly references: References;
   /** The value follows from the row's columns alone. */
   readonly pure: boolean;
+  /** Reads a header of the change, or the time 'now'. */
+  readonly needsOrigin: boolean;
   /** Holds operation_indicator(): deleted rows stay in the target, flagged. */
   readonly indicator: boolean;
 }
@@ -88,7 +90,11 @@ function planColumn(schema: TableSchema, index: number, { column, matching }: Ma
     current = step.column;
   }
   if (convert !== null && column.generated !== null) {
-    throw notApplicable(steps[0] ?? matching[0] ?? fail(), schema.id, `"${column.name}" is a generated column: the target computes it`);
+    throw notApplicable(
+      steps[0] ?? matching[0] ?? fail(),
+      schema.id,
+      `"${column.name}" is a generated column: the target computes it`,
+    );
   }
   const random = masking?.action.kind === 'mask' && isRandom(masking.action.masking);
   return { kind: 'source', column: withMissingValue(current, column, convert), index, convert, random, named: by };
@@ -118,13 +124,21 @@ function stepOf(schema: TableSchema, column: ColumnSchema, rule: TransformationR
   if (action.kind === 'change-data-type') {
     const target = targetType(action.type);
     if (!isConvertible(column.type, target.type)) {
-      throw notApplicable(rule, schema.id, `column "${column.name}" is ${column.native.declaration}, which cannot become "${action.type.name}"`);
+      throw notApplicable(
+        rule,
+        schema.id,
+        `column "${column.name}" is ${column.native.declaration}, which cannot become "${action.type.name}"`,
+      );
     }
-    return { column: retyped(column, target), convert: reporting(schema, { column, target, rule: rule.rule }, (value) => convertColumn(value, column.type, target)) };
+    return {
+      column: retyped(column, target),
+      convert: reporting(schema, { column, target, rule: rule.rule }, (value) => convertColumn(value, column.type, target)),
+    };
   }
   if (action.kind !== 'mask') throw new MillraceError('INTERNAL', { what: 'only types and masks convert values' });
   const problem = maskingProblem(action.masking, column.type);
-  if (problem !== null) throw notApplicable(rule, schema.id, `column "${column.name}" is ${column.native.declaration}: ${problem}`);
+  if (problem !== null)
+    throw notApplicable(rule, schema.id, `column "${column.name}" is ${column.native.declaration}: ${problem}`);
   const { type } = column;
   return { column, convert: (value) => mask(action.masking, value, type) };
 }
@@ -158,7 +172,13 @@ export function reporting<T>(schema: TableSchema, place: ConversionPlace, conver
       if (!(cause instanceof ConversionError)) throw cause;
       throw new MillraceError(
         'MAPPING_VALUE_NOT_CONVERTIBLE',
-        { rule: place.rule.id, table: showTable(schema.id), column: place.column.name, type: place.target.native.declaration, problem: cause.message },
+        {
+          rule: place.rule.id,
+          table: showTable(schema.id),
+          column: place.column.name,
+          type: place.target.native.declaration,
+          problem: cause.message,
+        },
         { cause },
       );
     }

@@ -117,7 +117,8 @@ function integerOf(value: Exclude<SqlValue, null>): bigint {
 }
 
 function inRange(integer: bigint, { range }: TargetType): bigint {
-  if (range !== null && (integer < range[0] || integer > range[1])) throw new ConversionError(`it lies outside ${range[0]} to ${range[1]}`);
+  if (range !== null && (integer < range[0] || integer > range[1]))
+    throw new ConversionError(`it lies outside ${range[0]} to ${range[1]}`);
   return integer;
 }
 
@@ -147,7 +148,8 @@ function booleanOf(value: Exclude<SqlValue, null>): boolean {
 }
 
 function fitText(text: string, maxLength: number | null): string {
-  if (maxLength !== null && text.length > maxLength && [...text].length > maxLength) throw new ConversionError(`it is longer than ${maxLength} characters`);
+  if (maxLength !== null && text.length > maxLength && [...text].length > maxLength)
+    throw new ConversionError(`it is longer than ${maxLength} characters`);
   return text;
 }
 

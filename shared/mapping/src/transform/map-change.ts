@@ -12,7 +12,7 @@ import type { TablePlan } from './table-plan.js';
 /** Maps a loaded row: to expressions it is an insert. */
 export function mapRow(plan: TablePlan, row: Row, origin: RowOrigin): Row {
   if (plan.kind !== 'rows') return row;
-  return newImage(plan, { operation: 'insert', nowMicros: origin.timeMicros, row, before: null, origin });
+  return newImage(plan, row, { operation: 'insert', nowMicros: origin.timeMicros, row, before: null, origin });
 }
 
 /**
@@ -27,11 +27,17 @@ export function mapChange(plan: TablePlan, change: RowChange, origin: RowOrigin)
   if (change.kind === 'delete') {
     invariant(change.before !== null, 'a delete has an old image');
     if (!indicated) return { kind: 'delete', before, after: null };
-    const scope: RowScope = { operation: 'delete', nowMicros: origin.timeMicros, row: change.before, before: change.before, origin };
+    const scope: RowScope = {
+      operation: 'delete',
+      nowMicros: origin.timeMicros,
+      row: change.before,
+      before: change.before,
+      origin,
+    };
     return { kind: 'update', before, after: flaggedImage(plan, scope) };
   }
   invariant(change.after !== null, 'an insert or update has a new image');
-  const after = newImage(plan, scopeOf(plan.source, { ...change, kind: change.kind, after: change.after }, origin));
+  const after = newImage(plan, change.after, scopeOf(plan.source, { ...change, kind: change.kind, after: change.after }, origin));
   return { kind: indicated && change.kind === 'insert' ? 'upsert' : change.kind, before, after };
 }
 
@@ -46,21 +52,20 @@ function scopeOf(source: TableSchema, { kind, before, after }: WithAfter, origin
   if (kind === 'insert') return { ...base, row: after, before: null };
   const row = after.map((value, index) => (value === UNCHANGED ? (before?.[index] ?? UNCHANGED) : value));
   // The log leaves out the old image where the identity did not change: its columns' old values are the new ones.
-  const old = before ?? source.columns.map((column, index): Value => (source.identityColumns.includes(column.name) ? (after[index] ?? null) : UNCHANGED));
+  const old =
+    before ??
+    source.columns.map(
+      (column, index): Value => (source.identityColumns.includes(column.name) ? (after[index] ?? null) : UNCHANGED),
+    );
   return { ...base, row, before: old };
 }
 
 /** Values that pass come from the row as it was logged: what is unchanged stays so, though the old image may know it. */
-function newImage(plan: TablePlan, scope: RowScope): Row {
+function newImage(plan: TablePlan, logged: Row, scope: RowScope): Row {
   return plan.columns.map((one): Value => {
-    switch (one.kind) {
-      case 'source':
-        return pass(one, scope.row);
-      case 'before':
-        return scope.operation === 'insert' ? null : oldValue(plan, one, scope);
-      case 'computed':
-        return compute(plan, one, scope);
-    }
+    if (one.kind === 'source') return pass(one, logged);
+    if (one.kind === 'computed') return compute(plan, one, scope);
+    return scope.operation === 'insert' ? null : oldValue(plan, one, scope);
   });
 }
 
@@ -108,12 +113,20 @@ function compute(plan: TablePlan, one: ComputedColumn, scope: RowScope): Value {
   const { before } = scope;
   const unknownBefore = before === null ? undefined : [...references.beforeColumns].find((index) => before[index] === UNCHANGED);
   if (unknownBefore !== undefined) throw incomplete(plan, one.rule.id, unknownBefore);
-  const convert = reporting(plan.source, { column: one.column, target: one.target, rule: one.rule }, (value: ReturnType<typeof evaluate>) => convertResult(value, one.target));
+  const convert = reporting(
+    plan.source,
+    { column: one.column, target: one.target, rule: one.rule },
+    (value: ReturnType<typeof evaluate>) => convertResult(value, one.target),
+  );
   try {
     return convert(evaluate(scope));
   } catch (cause) {
     if (!(cause instanceof EvaluationError)) throw cause;
-    throw new MillraceError('MAPPING_EXPRESSION_FAILED', { rule: one.rule.id, table: showTable(plan.source.id), problem: cause.message }, { cause });
+    throw new MillraceError(
+      'MAPPING_EXPRESSION_FAILED',
+      { rule: one.rule.id, table: showTable(plan.source.id), problem: cause.message },
+      { cause },
+    );
   }
 }
 
@@ -123,5 +136,10 @@ function unknownColumns(one: ComputedColumn, row: Row): readonly number[] {
 
 function incomplete(plan: TablePlan, rule: string, index: number): MillraceError {
   const { id, columns } = plan.source;
-  return new MillraceError('MAPPING_IMAGE_INCOMPLETE', { rule, table: showTable(id), column: columns[index]?.name ?? '', quoted: quotedTable(id) });
+  return new MillraceError('MAPPING_IMAGE_INCOMPLETE', {
+    rule,
+    table: showTable(id),
+    column: columns[index]?.name ?? '',
+    quoted: quotedTable(id),
+  });
 }

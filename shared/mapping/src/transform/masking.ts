@@ -12,9 +12,13 @@ export function maskingProblem(masking: Masking, type: LogicalType): string | nu
   const text = type.kind === 'text';
   switch (masking.kind) {
     case 'digits-mask':
-      return text ? null : 'digits are masked in text columns only; put a change-data-type rule to "string" with a lower rule-id before it';
+      return text
+        ? null
+        : 'digits are masked in text columns only; put a change-data-type rule to "string" with a lower rule-id before it';
     case 'digits-randomize':
-      return text || type.kind === 'integer' || type.kind === 'decimal' ? null : 'digits are randomized in text, integer and numeric columns only';
+      return text || type.kind === 'integer' || type.kind === 'decimal'
+        ? null
+        : 'digits are randomized in text, integer and numeric columns only';
     case 'hash':
       if (!text) return 'text columns only are hashed; put a change-data-type rule to "string" with a lower rule-id before it';
       if (type.maxLength === null || type.maxLength >= HASH_LENGTH) return null;

@@ -72,7 +72,10 @@ function applyChange(name: string, change: NameChange, context: NameContext): st
 }
 
 /** A rename's expression sees names only: there is no row. */
-function nameOfExpression(expression: Extract<NameChange, { kind: 'rename-expression' }>['expression'], { rule, object }: NameContext): string {
+function nameOfExpression(
+  expression: Extract<NameChange, { kind: 'rename-expression' }>['expression'],
+  { rule, object }: NameContext,
+): string {
   const names: Readonly<Record<string, string | null>> = {
     AR_M_SOURCE_SCHEMA: object.table.schema,
     AR_M_SOURCE_TABLE_NAME: object.table.table,
@@ -81,13 +84,23 @@ function nameOfExpression(expression: Extract<NameChange, { kind: 'rename-expres
   try {
     const evaluate = compileExpression(expression, (name, at) => {
       const value = names[name];
-      if (typeof value !== 'string') throw new ExpressionError(at, `a new name can be made of ${Object.keys(names).map((one) => `$${one}`).join(', ')} only`);
+      if (typeof value !== 'string')
+        throw new ExpressionError(
+          at,
+          `a new name can be made of ${Object.keys(names)
+            .map((one) => `$${one}`)
+            .join(', ')} only`,
+        );
       return () => value;
     });
     const value = evaluate({ operation: 'insert', nowMicros: 0n });
     return value === null ? '' : textOf(value);
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    throw new MillraceError('MAPPING_EXPRESSION_INVALID', { rule: rule.rule.id, at: error.at, problem: error.problem }, { cause: error });
+    throw new MillraceError(
+      'MAPPING_EXPRESSION_INVALID',
+      { rule: rule.rule.id, at: error.at, problem: error.problem },
+      { cause: error },
+    );
   }
 }

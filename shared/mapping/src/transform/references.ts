@@ -22,8 +22,10 @@ export interface References {
   readonly columns: Set<number>;
   /** Columns whose old value is used. */
   readonly beforeColumns: Set<number>;
-  /** Reads a header: another value at each change. */
-  headers: boolean;
+  /** Reads the operation, which is another at each change. */
+  operation: boolean;
+  /** Reads what only the change's origin tells: position, time, transaction. */
+  origin: boolean;
 }
 
 const HEADERS: Readonly<Record<string, (scope: RowScope) => SqlValue>> = {
@@ -51,7 +53,8 @@ export function referenceResolver(schema: TableSchema, references: References): 
     }
     const header = HEADERS[name];
     if (header !== undefined) {
-      references.headers = true;
+      if (name === 'AR_H_OPERATION') references.operation = true;
+      else references.origin = true;
       return header;
     }
     if (name === 'AR_M_SOURCE_SCHEMA') return () => schema.id.schema;
@@ -67,8 +70,13 @@ export function referenceResolver(schema: TableSchema, references: References): 
 }
 
 function unknownReference(schema: TableSchema, name: string): string {
-  if (name === 'AR_H_USER') return 'the source\'s log does not say which user made a change ($AR_H_USER)';
-  const words = [...schema.columns.map((column) => column.name), ...Object.keys(HEADERS), 'AR_M_SOURCE_SCHEMA', 'AR_M_SOURCE_TABLE_NAME'];
+  if (name === 'AR_H_USER') return "the source's log does not say which user made a change ($AR_H_USER)";
+  const words = [
+    ...schema.columns.map((column) => column.name),
+    ...Object.keys(HEADERS),
+    'AR_M_SOURCE_SCHEMA',
+    'AR_M_SOURCE_TABLE_NAME',
+  ];
   const near = nearestWord(name, words);
   return `$${name} is neither a column of the table nor a header${near === undefined ? '' : `; did you mean $${near}`}`;
 }
@@ -82,7 +90,8 @@ interface ColumnReference {
 function columnReader(schema: TableSchema, { index, at, row }: ColumnReference): Evaluator<RowScope> {
   const column = schema.columns[index];
   invariant(column !== undefined, 'a reference points to a column');
-  if (column.generated !== null) throw new ExpressionError(at, `$${column.name} is a generated column, which the source's log does not carry`);
+  if (column.generated !== null)
+    throw new ExpressionError(at, `$${column.name} is a generated column, which the source's log does not carry`);
   const { type } = column;
   return (scope) => {
     const value = row(scope)[index];
@@ -92,13 +101,14 @@ function columnReader(schema: TableSchema, { index, at, row }: ColumnReference):
 }
 
 const VOLATILE: readonly string[] = ['random', 'randomblob', 'operation_indicator'];
-const DATE_FUNCTIONS: readonly string[] = ['date', 'time', 'datetime', 'julianday', 'strftime'];
+export const DATE_FUNCTIONS: readonly string[] = ['date', 'time', 'datetime', 'julianday', 'strftime'];
 
 /** Functions in the expression whose result does not follow from the row's columns alone. */
 export function volatileFunctions(expression: Expression): ReadonlySet<string> {
   const names = new Set<string>();
   const visit = (one: Expression): void => {
-    if (one.kind === 'call' && (VOLATILE.includes(one.name) || (DATE_FUNCTIONS.includes(one.name) && readsClock(one)))) names.add(one.name);
+    if (one.kind === 'call' && (VOLATILE.includes(one.name) || (DATE_FUNCTIONS.includes(one.name) && readsClock(one))))
+      names.add(one.name);
     for (const child of children(one)) visit(child);
   };
   visit(expression);
@@ -108,7 +118,9 @@ export function volatileFunctions(expression: Expression): ReadonlySet<string> {
 /** A date function without a time value means 'now'. */
 function readsClock(call: Extract<Expression, { kind: 'call' }>): boolean {
   const time = call.arguments[call.name === 'strftime' ? 1 : 0];
-  return time === undefined || (time.kind === 'literal' && typeof time.value === 'string' && time.value.trim().toLowerCase() === 'now');
+  return (
+    time === undefined || (time.kind === 'literal' && typeof time.value === 'string' && time.value.trim().toLowerCase() === 'now')
+  );
 }
 
 function children(expression: Expression): readonly Expression[] {
@@ -130,7 +142,7 @@ function children(expression: Expression): readonly Expression[] {
     case 'case':
       return [
         ...(expression.subject === null ? [] : [expression.subject]),
-        ...expression.branches.flatMap(({ when, then }) => [when, then]),
+        ...expression.branches.flatMap(({ when, result }) => [when, result]),
         ...(expression.otherwise === null ? [] : [expression.otherwise]),
       ];
     case 'call':

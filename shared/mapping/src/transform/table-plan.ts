@@ -37,8 +37,12 @@ export function rulesFor(mapping: TableMapping, id: TableId): readonly Transform
   return mapping.transformations.filter((rule) => rule.schema.matches(id.schema) && rule.table.matches(id.table));
 }
 
-function targetName(id: TableId, rules: readonly TransformationRule[]): { readonly id: TableId; readonly namedBy: readonly TransformationRule[] } {
-  const of = (target: 'schema' | 'table'): readonly TransformationRule[] => rules.filter(({ action }) => action.kind === 'name' && action.target === target);
+function targetName(
+  id: TableId,
+  rules: readonly TransformationRule[],
+): { readonly id: TableId; readonly namedBy: readonly TransformationRule[] } {
+  const of = (target: 'schema' | 'table'): readonly TransformationRule[] =>
+    rules.filter(({ action }) => action.kind === 'name' && action.target === target);
   const schema = newName(id.schema, of('schema'), { table: id, column: null });
   const table = newName(id.table, of('table'), { table: id, column: null });
   return { id: { schema: schema.name, table: table.name }, namedBy: [schema.by, table.by].filter((rule) => rule !== null) };
@@ -50,7 +54,9 @@ function targetSchema(schema: TableSchema, kept: readonly SourceColumn[], column
   return {
     ...schema,
     columns: columns.map(({ column }) => column),
-    identityColumns: schema.identityColumns.flatMap((name) => kept.filter((one) => sourceName(schema, one) === name && !one.random).map((one) => one.column.name)),
+    identityColumns: schema.identityColumns.flatMap((name) =>
+      kept.filter((one) => sourceName(schema, one) === name && !one.random).map((one) => one.column.name),
+    ),
     types: own ? schema.types : [],
     extensions: own ? schema.extensions : [],
   };
@@ -91,14 +97,21 @@ interface DefinedKey {
 /** The key's columns go by their target names, or else by their source names. */
 function definedKeyColumn(name: string, { schema, rule, columns }: DefinedKey): string {
   const plan =
-    columns.find(({ column }) => column.name === name) ?? columns.find((one) => one.kind === 'source' && sourceName(schema, one) === name);
+    columns.find(({ column }) => column.name === name) ??
+    columns.find((one) => one.kind === 'source' && sourceName(schema, one) === name);
   if (plan === undefined) throw notApplicable(rule, schema.id, `the table has no column "${name}" for its key`);
-  if (plan.kind === 'before') throw notApplicable(rule, schema.id, `"${name}" is a before-image column, which is null for inserted rows`);
-  if (plan.kind === 'computed' && !plan.pure) throw notApplicable(rule, schema.id, `"${name}" has another value at each change, and a key has to stay`);
+  if (plan.kind === 'before')
+    throw notApplicable(rule, schema.id, `"${name}" is a before-image column, which is null for inserted rows`);
+  if (plan.kind === 'computed' && !plan.pure)
+    throw notApplicable(rule, schema.id, `"${name}" has another value at each change, and a key has to stay`);
   if (plan.kind === 'source') refuseMaskedKey(schema, [rule], plan);
   const beyond = keyColumnsBeyondIdentity(plan, schema);
   if (beyond.length > 0) {
-    throw notApplicable(rule, schema.id, `the log does not carry old values of ${beyond.join(', ')}, so old rows cannot be found by "${name}"; set REPLICA IDENTITY FULL`);
+    throw notApplicable(
+      rule,
+      schema.id,
+      `the log does not carry old values of ${beyond.join(', ')}, so old rows cannot be found by "${name}"; set REPLICA IDENTITY FULL`,
+    );
   }
   return plan.column.name;
 }
@@ -111,16 +124,26 @@ function keyColumnsBeyondIdentity(plan: ColumnPlan, schema: TableSchema): readon
 
 function removedKey(schema: TableSchema, rules: readonly TransformationRule[], name: string): MillraceError {
   const column = schema.columns.find((one) => one.name === name);
-  const rule = rules.find((one) => one.action.kind === 'remove-column' && column !== undefined && takesColumn(one, column)) ?? rules.find((one) => one.action.kind === 'include-column');
+  const rule =
+    rules.find((one) => one.action.kind === 'remove-column' && column !== undefined && takesColumn(one, column)) ??
+    rules.find((one) => one.action.kind === 'include-column');
   if (rule === undefined) return new MillraceError('INTERNAL', { what: 'a key column is removed by a rule' });
-  return notApplicable(rule, schema.id, `it leaves out "${name}", a column of the primary key; keep it, or define another key with define-primary-key`);
+  return notApplicable(
+    rule,
+    schema.id,
+    `it leaves out "${name}", a column of the primary key; keep it, or define another key with define-primary-key`,
+  );
 }
 
 function refuseMaskedKey(schema: TableSchema, rules: readonly TransformationRule[], plan: SourceColumn): void {
   const source = schema.columns[plan.index];
   const masking = rules.find((rule) => rule.action.kind === 'mask' && source !== undefined && takesColumn(rule, source));
   if (masking?.action.kind === 'mask' && !keepsKeys(masking.action.masking)) {
-    throw notApplicable(masking, schema.id, `"${source?.name ?? ''}" belongs to the key, and masked digits would make keys equal; use data-masking-hash-mask`);
+    throw notApplicable(
+      masking,
+      schema.id,
+      `"${source?.name ?? ''}" belongs to the key, and masked digits would make keys equal; use data-masking-hash-mask`,
+    );
   }
 }
 
@@ -129,11 +152,20 @@ function refuseBrokenGenerated(kept: readonly SourceColumn[], schema: TableSchem
   for (const { column } of kept) {
     const { generated } = column;
     if (generated === null) continue;
-    const broken = schema.columns.find((one) => one.name !== column.name && generated.includes(one.name) && !kept.some((plan) => plan.column.name === one.name && sourceName(schema, plan) === one.name));
+    const broken = schema.columns.find(
+      (one) =>
+        one.name !== column.name &&
+        generated.includes(one.name) &&
+        !kept.some((plan) => plan.column.name === one.name && sourceName(schema, plan) === one.name),
+    );
     if (broken === undefined) continue;
     const rule = rules.find((one) => takesColumn(one, broken));
     if (rule === undefined) continue;
-    throw notApplicable(rule, schema.id, `the generated column "${column.name}" is computed from "${broken.name}", which the rule renames or removes; remove the generated column as well`);
+    throw notApplicable(
+      rule,
+      schema.id,
+      `the generated column "${column.name}" is computed from "${broken.name}", which the rule renames or removes; remove the generated column as well`,
+    );
   }
 }
 

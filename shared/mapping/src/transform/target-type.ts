@@ -54,9 +54,17 @@ export function targetType(dms: DmsType): TargetType {
     case 'date':
       return typed({ kind: 'date' }, 'date', 'date');
     case 'time':
-      return typed({ kind: 'time', precision: fraction(dms), withZone: false }, 'time', `time(${fraction(dms)}) without time zone`);
+      return typed(
+        { kind: 'time', precision: fraction(dms), withZone: false },
+        'time',
+        `time(${fraction(dms)}) without time zone`,
+      );
     case 'datetime':
-      return typed({ kind: 'timestamp', precision: fraction(dms), withZone: false }, 'timestamp', `timestamp(${fraction(dms)}) without time zone`);
+      return typed(
+        { kind: 'timestamp', precision: fraction(dms), withZone: false },
+        'timestamp',
+        `timestamp(${fraction(dms)}) without time zone`,
+      );
   }
 }
 
@@ -66,14 +74,18 @@ function fraction(dms: DmsType): number {
 
 function numeric(dms: DmsType): TargetType {
   const { precision, scale } = dms;
-  if (precision === null || precision === 0) return typed({ kind: 'decimal', precision: null, scale: null }, 'numeric', 'numeric');
+  if (precision === null || precision === 0)
+    return typed({ kind: 'decimal', precision: null, scale: null }, 'numeric', 'numeric');
   return typed({ kind: 'decimal', precision, scale: scale ?? 0 }, 'numeric', `numeric(${precision},${scale ?? 0})`);
 }
 
 function integer(bits: 16 | 32 | 64, range: readonly [bigint, bigint] | null): TargetType {
   const name = bits === 16 ? 'int2' : bits === 32 ? 'int4' : 'int8';
   const declaration = bits === 16 ? 'smallint' : bits === 32 ? 'integer' : 'bigint';
-  return { ...typed({ kind: 'integer', bits }, name, declaration), range: range ?? [-(2n ** BigInt(bits - 1)), 2n ** BigInt(bits - 1) - 1n] };
+  return {
+    ...typed({ kind: 'integer', bits }, name, declaration),
+    range: range ?? [-(2n ** BigInt(bits - 1)), 2n ** BigInt(bits - 1) - 1n],
+  };
 }
 
 function typed(type: LogicalType, name: string, declaration: string): TargetType {

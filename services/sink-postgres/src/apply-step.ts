@@ -1,0 +1,90 @@
+import { displayTable } from '@millrace/codec/table-key.js';
+import type { TableVersion } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
+import type { ApplyContext, ApplySession } from './apply-context.js';
+import { Bulk, type TableChanges } from './bulk.js';
+import type { ChangeLog } from './change-log.js';
+import type { GroupOutcome } from './group-outcome.js';
+import type { RowsStep, Step } from './group-steps.js';
+import { applyRowByRow } from './row-by-row.js';
+import { type WritePlan, writePlanOf } from './write-plan.js';
+
+/**
+ * Tables whose changes are applied one by one; 'all' of them where foreign keys fire, since only source order is safe then. 'each': besides,
+ * constraints that could wait for the commit are checked at each change, so that the conflicting one can be told.
+ */
+export type Careful = ReadonlySet<TableVersion> | 'all' | 'each';
+
+/** Kept from group to group, for their buffers; one for each sink, since a COPY reads its buffer while others work. */
+const bulks = new WeakMap<ApplyContext, Bulk>();
+
+function bulkOf(context: ApplyContext): Bulk {
+  const bulk = bulks.get(context) ?? new Bulk();
+  bulks.set(context, bulk);
+  return bulk;
+}
+
+export interface StepWork {
+  readonly context: ApplyContext;
+  readonly session: ApplySession;
+  readonly log: ChangeLog;
+  readonly outcome: GroupOutcome;
+}
+
+/**
+ * Applies one step in the open transaction.
+ * @throws BulkRefused where a table that is not among the careful ones has to be
+ */
+export async function applyStep(work: StepWork, step: Step, careful: Careful): Promise<void> {
+  const { context, session, log, outcome } = work;
+  if (step.kind === 'rows') return applyRows(work, step, careful);
+  const { table, change } = log.schemaStep(step.change);
+  await context.alterTable(session.client, table, change);
+  if (change.kind !== 'version') outcome.resume(table.source);
+}
+
+async function applyRows(work: StepWork, step: RowsStep, careful: Careful): Promise<void> {
+  const { log, outcome, session } = work;
+  const inBulk: TableChanges[] = [];
+  const oneByOne = new Map<TableVersion, WritePlan>();
+  for (const [version, changes] of step.tables) {
+    const plan = await planOf(work, version);
+    if (plan === undefined) {
+      for (let index = 0; index < changes.length; index++) outcome.countError(version.source);
+    } else if (careful === 'all' || careful === 'each' || careful.has(version) || plan.written.length === 0) {
+      oneByOne.set(version, plan);
+    } else {
+      inBulk.push({ plan, changes });
+    }
+  }
+  if (inBulk.length > 0) {
+    await bulkOf(work.context).apply(session.client, log, inBulk, session.triggersOff);
+    for (const { plan, changes } of inBulk) {
+      for (let index = 0; index < changes.length; index++) outcome.applied(log, changes.at(index), plan.version);
+    }
+  }
+  if (oneByOne.size > 0) {
+    if (careful === 'each') await session.client.query('SET CONSTRAINTS ALL IMMEDIATE');
+    await applyRowByRow({ client: session.client, log, policy: work.context.policy, outcome, plans: oneByOne }, step.changes);
+  }
+}
+
+const plans = new WeakMap<TableVersion, WritePlan>();
+
+/** Undefined where the table is set aside. */
+async function planOf({ context, session, outcome }: StepWork, version: TableVersion): Promise<WritePlan | undefined> {
+  if (outcome.isSuspended(version.source)) return undefined;
+  const table = await context.targetTable(session.client, version);
+  if (table?.suspended === true) return undefined;
+  const known = plans.get(version);
+  if (table !== undefined && known?.table === table) return known;
+  const plan = table === undefined ? { missing: 'the table itself' } : writePlanOf(version, table);
+  if ('missing' in plan) {
+    const error = new MillraceError('APPLY_TABLE_CHANGED', { table: displayTable(version.source), reason: `${plan.missing} is not there` });
+    outcome.suspend(version.source, { code: error.code, message: error.message });
+    return undefined;
+  }
+  plans.set(version, plan);
+  return plan;
+}
+

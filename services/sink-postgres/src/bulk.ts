@@ -1,0 +1,256 @@
+import { Buffer } from 'node:buffer';
+import { decodeRow, encodeRow } from '@millrace/codec/row-reader.js';
+import type { WireType } from '@millrace/codec/wire-type.js';
+import { type Row, UNCHANGED, type Value } from '@millrace/contract/row.js';
+import type { TableVersion } from '@millrace/contract/table.js';
+import { assertNever } from '@millrace/errors/millrace-error.js';
+import type { Client } from 'pg';
+import { z } from 'zod';
+import { execute, isRefusal } from './apply-session.js';
+import { CHANGE, type ChangeLog } from './change-log.js';
+import { CopyBinary, copyIn } from './copy-binary.js';
+import { parentsFirst } from './foreign-keys.js';
+import type { IntList } from './int-list.js';
+import { type NetChanges, netChanges } from './net-changes.js';
+import { RowList } from './row-list.js';
+import { RowStatements } from './row-statements.js';
+import { copyStatement, deleteReturningStatement, deleteStatement, insertStatement, type Statement, updateStatement } from './statements.js';
+import { ArrayParameters } from './unnest.js';
+import type { WritePlan } from './write-plan.js';
+
+/** From so many rows on, COPY's second round trip is worth it. */
+const COPY_ROWS = 64;
+
+/** The bulk statements of this table did not do exactly what the changes say: only applying them one by one can judge why. */
+export class BulkRefused extends Error {
+  override readonly name = 'BulkRefused';
+
+  constructor(
+    readonly version: TableVersion,
+    reason: string,
+    options?: { readonly cause: unknown },
+  ) {
+    super(reason, options);
+  }
+}
+
+/** A table's changes of one step. */
+export interface TableChanges {
+  readonly plan: WritePlan;
+  readonly changes: IntList;
+}
+
+/**
+ * Applies the changes of several tables by as few statements as there can be: truncations, deletes, updates, inserts. Every
+ * statement's row count is checked. Buffers are kept from group to group.
+ */
+export class Bulk {
+  private readonly arrays = new ArrayParameters();
+  private readonly copy = new CopyBinary();
+
+  /** @throws BulkRefused; errors that say nothing about the data as they are */
+  async apply(client: Client, log: ChangeLog, tables: readonly TableChanges[], triggersOff: boolean): Promise<void> {
+    const ordered = triggersOff ? tables : await byForeignKeys(client, tables);
+    const work = ordered.map(({ plan, changes }) => new TableWork({ client, log, plan, changes, arrays: this.arrays, copy: this.copy }));
+    await truncate(client, log, ordered);
+    for (const table of work.toReversed()) await table.deletes();
+    for (const table of work) await table.updates();
+    for (const table of work) await table.inserts();
+  }
+}
+
+async function byForeignKeys(client: Client, tables: readonly TableChanges[]): Promise<readonly TableChanges[]> {
+  const order = await parentsFirst(
+    client,
+    tables.map(({ plan }) => plan.table.oid),
+  );
+  return order.flatMap((oid) => tables.filter(({ plan }) => plan.table.oid === oid));
+}
+
+/** One statement, since foreign keys among the tables forbid truncating one alone; never beyond the tables that the source named. */
+async function truncate(client: Client, log: ChangeLog, tables: readonly TableChanges[]): Promise<void> {
+  const relations: string[] = [];
+  let restartIdentity = false;
+  for (const { plan, changes } of tables) {
+    let isTruncated = false;
+    for (let index = 0; index < changes.length; index++) {
+      const change = changes.at(index);
+      if (log.kinds.at(change) !== CHANGE.truncate) continue;
+      isTruncated = true;
+      restartIdentity ||= log.truncation(change).restartIdentity;
+    }
+    if (isTruncated) relations.push(plan.table.relation);
+  }
+  if (relations.length === 0) return;
+  try {
+    await client.query(truncateStatement(relations, restartIdentity));
+  } catch (error) {
+    const [first] = tables;
+    if (first === undefined || !isRefusal(error)) throw error;
+    throw new BulkRefused(first.plan.version, 'a truncation was refused', { cause: error });
+  }
+}
+
+export function truncateStatement(relations: readonly string[], restartIdentity: boolean): string {
+  return `TRUNCATE ${relations.join(', ')}${restartIdentity ? ' RESTART IDENTITY' : ''}`;
+}
+
+interface TableWorkOptions extends TableChanges {
+  readonly client: Client;
+  readonly log: ChangeLog;
+  readonly arrays: ArrayParameters;
+  readonly copy: CopyBinary;
+}
+
+/** The statements of one table. */
+class TableWork {
+  private readonly net: NetChanges | undefined;
+
+  constructor(private readonly options: TableWorkOptions) {
+    const { log, plan, changes } = options;
+    if (plan.key.length === 0) return;
+    this.net = netChanges(log, plan.layout, changes);
+    if (this.net === undefined) throw new BulkRefused(plan.version, 'the changes contradict each other');
+    if (plan.hasFurtherColumns && this.net.movesRows) throw new BulkRefused(plan.version, 'a row with columns of the target\'s own moves');
+  }
+
+  async deletes(): Promise<void> {
+    const { net } = this;
+    if (net === undefined) return;
+    const { plan } = this.options;
+    await this.bulk(deleteStatement(plan), net.deletes);
+    if (net.moves.from.length > 0) await this.guarded(() => this.takeMoved(net));
+  }
+
+  async updates(): Promise<void> {
+    const { net } = this;
+    // The changes of a keyless table are in order only among themselves.
+    if (net === undefined) return this.keyless();
+    for (const { present, rows } of net.updates) await this.bulk(updateStatement(this.options.plan, present), rows);
+  }
+
+  async inserts(): Promise<void> {
+    if (this.net !== undefined) await this.insert(this.net.inserts);
+  }
+
+  /** Moved rows whose images lack values: the deleted rows have them. They then count as inserts. */
+  private async takeMoved(net: NetChanges): Promise<void> {
+    const { client, plan, log, arrays } = this.options;
+    const statement = deleteReturningStatement(plan);
+    const { from, to } = net.moves;
+    const values = arrays.encode(plan, statement, log, from);
+    const { rows } = await client.query<unknown[]>({ text: statement.text, values, rowMode: 'array' });
+    if (rows.length !== from.length) throw this.refused(`${rows.length} of ${from.length} moved rows were there`);
+    const completed: Uint8Array[] = [];
+    const lengths: number[] = [];
+    for (const row of rows) {
+      const [number, ...old] = returnedShape.parse(row);
+      const at = number - 1;
+      const image = decodeRow(plan.version, log.buffer(to.buffers.at(at)), to.starts.at(at), to.ends.at(at));
+      const bytes = encodeRow(plan.version, completeRow(plan, image, old));
+      completed.push(bytes);
+      lengths.push(bytes.length);
+    }
+    const buffer = log.buffers.push(Buffer.concat(completed)) - 1;
+    let start = 0;
+    for (const length of lengths) {
+      net.inserts.push(buffer, start, start + length);
+      start += length;
+    }
+  }
+
+  /** No collapse: updates and deletes one by one, each of one row, and the inserts between them together. */
+  private async keyless(): Promise<void> {
+    const { client, plan, log, changes } = this.options;
+    const statements = new RowStatements(client, log);
+    let inserts = new RowList();
+    for (let index = afterTruncation(log, changes); index < changes.length; index++) {
+      const change = changes.at(index);
+      if (log.kinds.at(change) === CHANGE.insert) {
+        inserts.push(log.sources.at(change), log.afterStarts.at(change), log.afterEnds.at(change));
+        continue;
+      }
+      await this.insert(inserts);
+      inserts = new RowList();
+      await this.guarded(async () => {
+        if ((await statements.apply(plan, change)) === 'missing') throw this.refused('a row was not there');
+      });
+    }
+    await this.insert(inserts);
+  }
+
+  private async insert(rows: RowList): Promise<void> {
+    const { client, plan, log, copy } = this.options;
+    if (plan.canCopy && rows.length >= COPY_ROWS) {
+      await this.guarded(async () => this.check(await copyIn(client, copyStatement(plan), copy.encode(plan, log, rows)), rows));
+    } else {
+      await this.bulk(insertStatement(plan), rows);
+    }
+  }
+
+  private async bulk(statement: Statement, rows: RowList): Promise<void> {
+    if (rows.length === 0) return;
+    const { client, plan, log, arrays } = this.options;
+    await this.guarded(async () => {
+      if (statement.parameters.length === 0) throw this.refused('there is no column to write');
+      const { rowCount } = await execute(client, statement.text, arrays.encode(plan, statement, log, rows));
+      this.check(rowCount ?? 0, rows);
+    });
+  }
+
+  private check(met: number, rows: RowList): void {
+    if (met !== rows.length) throw this.refused(`${met} rows were met instead of ${rows.length}`);
+  }
+
+  private async guarded(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      throw new BulkRefused(this.options.plan.version, error instanceof Error ? error.message : '', { cause: error });
+    }
+  }
+
+  private refused(reason: string): BulkRefused {
+    return new BulkRefused(this.options.plan.version, reason);
+  }
+}
+
+/** Index of the first change that no truncation undoes. */
+function afterTruncation(log: ChangeLog, changes: IntList): number {
+  for (let index = changes.length - 1; index >= 0; index--) {
+    if (log.kinds.at(changes.at(index)) === CHANGE.truncate) return index + 1;
+  }
+  return 0;
+}
+
+const returnedShape = z.tuple([z.number()]).rest(z.string().nullable());
+
+/** The image with what it does not carry from the deleted row, whose written columns are given as text. */
+function completeRow(plan: WritePlan, image: Row, old: readonly (string | null)[]): Row {
+  const complete = [...image];
+  plan.written.forEach((column, index) => {
+    if (complete[column.index] === UNCHANGED) complete[column.index] = valueOfText(old[index] ?? null, column.wire);
+  });
+  return complete;
+}
+
+function valueOfText(text: string | null, wire: WireType): Value {
+  if (text === null) return null;
+  switch (wire) {
+    case 'string':
+      return text;
+    case 'int':
+    case 'float':
+    case 'double':
+      return Number(text);
+    case 'long':
+      return BigInt(text);
+    case 'boolean':
+      return text === 'true';
+    case 'bytes':
+      return Buffer.from(text.slice(2), 'hex');
+    default:
+      return assertNever(wire);
+  }
+}

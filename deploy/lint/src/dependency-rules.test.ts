@@ -25,6 +25,7 @@ const declarations: Declarations = {
       'shared/contract',
       'shared/codec',
       'shared/journal',
+      'shared/postgres',
       'shared/testkit',
       'services/sink-postgres',
       'services/capture-postgres',
@@ -50,6 +51,7 @@ describe('a broken rule is reported with its sentence', () => {
     ],
     ['A service imports shared/* and', 'services/cli/src/run.ts', "export { x } from '@millrace/sink-postgres/connector.js';"],
     ['A connector imports contract, ', 'services/sink-postgres/src/apply.ts', "import { x } from '@millrace/journal/reader.js';"],
+    ["What an engine's connectors sh", 'shared/sink-runtime/src/loop.ts', "import { x } from '@millrace/postgres/connect.js';"],
     ['The runtimes never name a data', 'shared/sink-runtime/src/loop.ts', "const kind = 'postgres';"],
     ['The runtimes never name a data', 'shared/sink-runtime/src/loop.ts', 'function mysqlFlavour() {}'],
     [

@@ -22,9 +22,10 @@ export interface Declarations {
 const RULES = {
   contract: 'shared/contract imports nothing: it is what everything else agrees on.',
   pure: 'shared/mapping and shared/codec do no I/O: they import contract, errors, and pure packages alone.',
-  service: 'A service imports shared/* and its own driver, never another service.',
+  service: 'A service imports shared/* and its own driver, never another service; services/cli alone hosts the others.',
   connector:
-    'A connector imports contract, errors, config, telemetry, codec and mapping alone: the runtimes, the journal and the catalogue import it, not the other way round.',
+    'A connector imports contract, errors, config, telemetry, codec, flow, mapping and its own engine alone: the runtimes, the journal and the catalogue import it, not the other way round.',
+  engine: "What an engine's connectors share (shared/postgres) is imported by them and the catalogue alone.",
   runtime: 'The runtimes never name a database: what differs between databases is behind the connector contract.',
   journal: 'Only shared/journal imports a Kafka or schema registry client.',
   catalogue: 'Only shared/connectors imports a connector, in one line for each.',
@@ -60,8 +61,10 @@ const PURE_IMPORTS = new Set([
 ]);
 const RUNTIMES = new Set(['shared/capture-runtime', 'shared/sink-runtime']);
 const CONNECTOR_IMPORTS = new Set(
-  ['contract', 'errors', 'config', 'telemetry', 'codec', 'mapping'].map((name) => `@millrace/${name}`),
+  ['contract', 'errors', 'config', 'telemetry', 'codec', 'flow', 'mapping'].map((name) => `@millrace/${name}`),
 );
+/** Folder of what an engine's connectors share, and the end of those connectors' names. */
+const ENGINE_PACKAGES = new Map([['shared/postgres', 'postgres']]);
 const DATABASE_NAME = /postgres|pgoutput|mysql|mariadb|mongo|oracle|mssql|sqlserver|dynamodb|opensearch|\bpg\b/i;
 /** A package's own test support lies in `src/testing`, for its tests and for the testkit. */
 const TEST_FILE = /\.(test|bench)\.ts$|\/src\/testing\//;
@@ -115,7 +118,13 @@ function brokenBy(imported: Import, place: Place): readonly (keyof typeof RULES)
   if (reachesTests || (home === 'shared/testkit' && folder !== 'shared/testkit')) broken.push('testkit');
   if (home === undefined || home === folder) return broken;
 
-  if (folder.startsWith('services/') && home.startsWith('services/')) broken.push('service');
+  const engine = ENGINE_PACKAGES.get(home);
+  if (engine !== undefined) {
+    if (!folder.endsWith(`-${engine}`) && folder !== 'shared/connectors' && folder !== 'shared/testkit') broken.push('engine');
+    return broken;
+  }
+  if (folder.startsWith('services/') && home.startsWith('services/') && !(folder === 'services/cli' && !isConnector(home)))
+    broken.push('service');
   else if (isConnector(home) && folder !== 'shared/connectors') broken.push(RUNTIMES.has(folder) ? 'runtime' : 'catalogue');
   else if (isConnector(folder) && !CONNECTOR_IMPORTS.has(name) && home !== 'shared/testkit') broken.push('connector');
   return broken;

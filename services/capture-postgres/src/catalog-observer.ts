@@ -57,7 +57,6 @@ export class CatalogObserver {
         const messagesNow = messages();
         const after = await readCatalogState(client, this.selector);
         if (after.stamp === before.stamp && stored.length === oids.length) {
-          await nudge(client);
           return { at, state: after, changed: observedTables(after, stored, refused), messagesBefore };
         }
         before = after;
@@ -65,6 +64,16 @@ export class CatalogObserver {
       }
       return null;
     });
+  }
+}
+
+/** Writes a few bytes of log, so that the stream passes what was observed also where nothing else happens. */
+export async function nudge(client: Client): Promise<void> {
+  try {
+    await client.query(`SELECT pg_logical_emit_message(true, 'millrace', '')`);
+  } catch (error) {
+    // A standby's log moves with its primary's.
+    if (sqlStateOf(error) !== '25006' && sqlStateOf(error) !== '55000') throw queryError(error, 'watching the catalogue');
   }
 }
 
@@ -89,14 +98,4 @@ function changedTables(state: CatalogState, applied: ReadonlyMap<number, string>
 
 function identities(stored: readonly StoredTable[]): readonly { readonly id: TableId; readonly nameable: boolean }[] {
   return stored.map(({ schema }) => ({ id: schema.id, nameable: schema.replicaIdentity !== 'nothing' }));
-}
-
-/** Writes a few bytes of log, so that the stream passes the observed place also where nothing else happens. */
-async function nudge(client: Client): Promise<void> {
-  try {
-    await client.query(`SELECT pg_logical_emit_message(true, 'millrace', '')`);
-  } catch (error) {
-    // A standby's log moves with its primary's.
-    if (sqlStateOf(error) !== '25006' && sqlStateOf(error) !== '55000') throw error;
-  }
 }

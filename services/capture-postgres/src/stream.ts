@@ -3,7 +3,7 @@ import type { StreamOptions } from '@millrace/contract/capture.js';
 import type { EventWriter } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { CatalogObserver } from './catalog-observer.js';
+import { CatalogObserver, nudge } from './catalog-observer.js';
 import { CatalogSession } from './catalog-session.js';
 import { queryError } from './query-error.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
@@ -102,7 +102,10 @@ async function observeRegularly({ context, catalog, tracker, alarm, options, sig
   while (!signal.aborted) {
     if (!tracker.busy) {
       const observation = await observer.observe(tracker.applied, tracker.appliedTypes, () => tracker.messages);
-      if (observation !== null) tracker.observed(observation);
+      if (observation !== null) {
+        tracker.observed(observation);
+        await catalog.run(nudge);
+      }
     }
     options.onRetainedLog?.(await catalog.run((client) => retainedLogBytes(client, context.names.slot)));
     await alarm.wait(signal);

@@ -94,9 +94,9 @@ function columnSteps({ before, after, target }: TargetColumn, retyped: boolean):
   const steps: AlterStep[] = [];
   if (before.generated !== null && after.generated === null && target.generated) steps.push({ do: 'drop-expression', column: name });
   const identityChanges = before.identity !== after.identity;
-  const defaultChanges = after.generated === null && (after.identity === 'serial' ? identityChanges : before.default !== after.default);
+  const defaultChanges = changesDefault({ before, after, target });
   // A default of the old type may have no cast to the new one.
-  const clearsDefault = target.hasDefault && !target.generated && ((retyped && after.identity === 'none') || (defaultChanges && (after.default === null || after.identity !== before.identity)));
+  const clearsDefault = target.hasDefault && !target.generated && ((retyped && after.identity === 'none') || (defaultChanges && (after.default === null || identityChanges)));
   if (clearsDefault) steps.push({ do: 'drop-default', column: name });
   if (identityChanges && target.identity !== '' && !isIdentity(after)) steps.push({ do: 'drop-identity', column: name });
   if (before.nullable !== after.nullable && after.nullable && target.notNull) steps.push({ do: 'drop-not-null', column: name });
@@ -107,6 +107,13 @@ function columnSteps({ before, after, target }: TargetColumn, retyped: boolean):
     steps.push({ do: target.identity === '' ? 'add-identity' : 'set-identity', column: after });
   }
   return steps;
+}
+
+/** A serial column's default names its own sequence, in the target another one than in the source. */
+function changesDefault({ before, after, target }: TargetColumn): boolean {
+  if (after.generated !== null) return false;
+  if (after.identity === 'serial') return before.identity !== 'serial' && target.expression?.includes('nextval(') !== true;
+  return before.default !== after.default && target.expression !== after.default;
 }
 
 function isIdentity({ identity }: ColumnSchema): boolean {
@@ -120,7 +127,7 @@ function identityLetter({ identity }: ColumnSchema): 'a' | 'd' {
 function isRetyped({ before, after, target }: TargetColumn, holds: (column: ColumnSchema, target: PresentColumn) => boolean): boolean {
   if (after.generated !== null) return false;
   const { declaration } = after.native;
-  if (before.native.declaration === declaration) return before.collation !== after.collation;
+  if (before.native.declaration === declaration) return before.collation !== after.collation && target.collation !== after.collation;
   if (target.declaration === declaration) return false;
   // The target's own choice of a type, made before the task, is kept while it does.
   return target.declaration === before.native.declaration || !holds(after, target);

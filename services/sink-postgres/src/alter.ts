@@ -28,8 +28,9 @@ export type Aside = (work: (client: Client) => Promise<void>) => Promise<void>;
 
 /**
  * Takes the target table from one version to the next, its rows included, inside the caller's transaction. `from` null: the table is new
- * and is made with its key; `to` null: it is dropped. Steps that the catalogue shows as done are left out. On an error the
- * transaction is as it was before the call.
+ * and is made with its key, unless it is there; `to` null: it is dropped. Steps that the catalogue shows as done are left out; a name
+ * that means another column in the new version cannot show that, so the caller records the version in the same transaction.
+ * On an error the transaction is as it was before the call.
  *
  * A new enum label can be used only once it is committed, so schemas, types and labels are made `aside`; without it, in the transaction,
  * for callers that write no rows in it.

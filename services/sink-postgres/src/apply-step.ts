@@ -59,9 +59,7 @@ async function applyRows(work: StepWork, step: RowsStep, careful: Careful): Prom
   }
   if (inBulk.length > 0) {
     await bulkOf(work.context).apply(session.client, log, inBulk, session.triggersOff);
-    for (const { plan, changes } of inBulk) {
-      for (let index = 0; index < changes.length; index++) outcome.applied(log, changes.at(index), plan.version);
-    }
+    for (const { plan, changes } of inBulk) outcome.allApplied(log, changes, plan.version);
   }
   if (oneByOne.size > 0) {
     if (careful === 'each') await session.client.query('SET CONSTRAINTS ALL IMMEDIATE');

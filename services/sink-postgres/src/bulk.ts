@@ -109,7 +109,7 @@ class TableWork {
   constructor(private readonly options: TableWorkOptions) {
     const { log, plan, changes } = options;
     if (plan.key.length === 0) return;
-    this.net = netChanges(log, plan.layout, changes);
+    this.net = onlyInserts(log, changes) ?? netChanges(log, plan.layout, changes);
     if (this.net === undefined) throw new BulkRefused(plan.version, 'the changes contradict each other');
     if (plan.hasFurtherColumns && this.net.movesRows) throw new BulkRefused(plan.version, 'a row with columns of the target\'s own moves');
   }
@@ -214,6 +214,20 @@ class TableWork {
   private refused(reason: string): BulkRefused {
     return new BulkRefused(this.options.plan.version, reason);
   }
+}
+
+/** Inserts alone collapse to themselves, without a look at their keys: two of one key the target refuses. */
+function onlyInserts(log: ChangeLog, changes: IntList): NetChanges | undefined {
+  for (let index = 0; index < changes.length; index++) {
+    if (log.kinds.at(changes.at(index)) !== CHANGE.insert) return undefined;
+  }
+  const inserts = new RowList();
+  for (let index = 0; index < changes.length; index++) {
+    const change = changes.at(index);
+    inserts.push(log.sources.at(change), log.afterStarts.at(change), log.afterEnds.at(change));
+  }
+  const none = new RowList();
+  return { truncate: false, deletes: none, updates: [], inserts, moves: { from: none, to: none }, movesRows: false };
 }
 
 /** Index of the first change that no truncation undoes. */

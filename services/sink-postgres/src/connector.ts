@@ -127,7 +127,12 @@ class PostgresSink implements SinkWriter {
   }
 
   setTableState(source: TableId, state: TableState, error: { readonly code: string; readonly message: string } | null): Promise<void> {
-    return this.#loads.use((session) => this.#doing('noting a table\'s state', () => this.#state.setState(session.client, source, state, error)));
+    return this.#loads.use((session) =>
+      this.#doing('noting a table\'s state', async () => {
+        await this.#state.setState(session.client, source, state, error);
+        this.#applier?.forgetTables();
+      }),
+    );
   }
 
   deadLetters(limit: number): Promise<readonly DeadLetter[]> {

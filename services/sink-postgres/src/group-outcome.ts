@@ -4,6 +4,7 @@ import type { ApplyResult } from '@millrace/contract/sink.js';
 import type { TableId, TableVersion } from '@millrace/contract/table.js';
 import type { Client } from 'pg';
 import { CHANGE, type ChangeLog } from './change-log.js';
+import type { IntList } from './int-list.js';
 import { rowJson } from './row-json.js';
 
 /** Why a change was not applied. */
@@ -49,12 +50,12 @@ export class GroupOutcome {
   constructor(private readonly task: string) {}
 
   applied(log: ChangeLog, change: number, version: TableVersion): void {
+    count(this.of(version.source), log.kinds.at(change));
+  }
+
+  allApplied(log: ChangeLog, changes: IntList, version: TableVersion): void {
     const counts = this.of(version.source);
-    const kind = log.kinds.at(change);
-    if (kind === CHANGE.insert) counts.inserts++;
-    else if (kind === CHANGE.update) counts.updates++;
-    else if (kind === CHANGE.delete) counts.deletes++;
-    else counts.truncates++;
+    for (let index = 0; index < changes.length; index++) count(counts, log.kinds.at(changes.at(index)));
   }
 
   /** A conflict, or a change of a table that is set aside as a whole. */
@@ -208,6 +209,13 @@ export class GroupOutcome {
       [this.task, position?.source ?? '', position?.timeline ?? 0, position?.key ?? '', NO_POSITION.source, NO_POSITION.key],
     );
   }
+}
+
+function count(counts: Counts, kind: number): void {
+  if (kind === CHANGE.insert) counts.inserts++;
+  else if (kind === CHANGE.update) counts.updates++;
+  else if (kind === CHANGE.delete) counts.deletes++;
+  else counts.truncates++;
 }
 
 function replace<K, V>(map: Map<K, V>, content: ReadonlyMap<K, V>): void {

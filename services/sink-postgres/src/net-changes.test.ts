@@ -65,7 +65,7 @@ function shown(changes: readonly Change[]) {
 }
 
 describe('changes of one key collapse', () => {
-  const U = UNCHANGED;
+  const U: typeof UNCHANGED = UNCHANGED;
   const cases: readonly (readonly [string, readonly Change[], unknown])[] = [
     ['an insert stays an insert', [insert([1, 1, 'x'])], { inserts: [[1, 1, 'x']] }],
     ['insert, then update: one insert of the newest values', [insert([1, 1, 'x']), update([1, 2, 'y'])], { inserts: [[1, 2, 'y']] }],

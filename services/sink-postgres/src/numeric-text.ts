@@ -31,7 +31,7 @@ export function writeNumeric(source: Uint8Array, start: number, end: number, out
   }
   const integerDigits = integerEnd - integerStart;
   const scale = at - fractionStart;
-  if (at !== end || integerDigits + scale === 0) {
+  if (at !== end || integerDigits === 0) {
     writeSpecial(Buffer.from(source.buffer, source.byteOffset + start, end - start).toString('latin1'), out);
     return;
   }
@@ -42,23 +42,20 @@ export function writeNumeric(source: Uint8Array, start: number, end: number, out
   out.reserve(12 + groups * 2);
   out.length = header + 12;
   const firstDigit = out.length;
+  // Zeros at either end are left out: the weight tells of the leading ones, the scale of the trailing ones.
   let weight = Math.ceil(integerDigits / 4) - 1;
-  // Leading zeros are left out, and the weight says so.
-  let leading = true;
   let lastNonZero = firstDigit;
-  const put = (digit: number): void => {
-    if (leading && digit === 0) {
-      weight--;
-      return;
-    }
-    leading = false;
-    out.int16(digit);
+  let from = integerStart;
+  let to = integerEnd - Math.max(0, weight) * 4;
+  while (from < at) {
+    let digit = decimals(source, from, to);
+    for (let missing = to - from; from >= fractionStart && missing < 4; missing++) digit *= 10;
+    if (digit !== 0 || out.length > firstDigit) out.int16(digit);
+    else weight--;
     if (digit !== 0) lastNonZero = out.length;
-  };
-  for (let from = integerStart, to = integerEnd - (Math.ceil(integerDigits / 4) - 1) * 4; from < integerEnd; from = to, to += 4) put(decimals(source, from, to));
-  for (let from = fractionStart; from < at; from += 4) {
-    const count = Math.min(4, at - from);
-    put(decimals(source, from, from + count) * (count === 4 ? 1 : count === 3 ? 10 : count === 2 ? 100 : 1000));
+    from = to;
+    if (from === integerEnd) from = fractionStart;
+    to = from < integerEnd ? from + 4 : Math.min(from + 4, at);
   }
   out.length = lastNonZero;
   const digits = (lastNonZero - firstDigit) / 2;

@@ -14,6 +14,8 @@ export interface PresentColumn {
   /** Of the default, or of the generated column, as pg_get_expr prints it. */
   readonly expression: string | null;
   readonly identity: '' | 'a' | 'd';
+  /** In DDL form where it is not the type's own; null otherwise. */
+  readonly collation: string | null;
   readonly enumLabels: readonly string[] | null;
 }
 
@@ -34,8 +36,12 @@ const COLUMNS = `
   SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS declaration, format_type(b.type, b.modifier) AS base,
          a.attnotnull AS "notNull", a.atthasdef AS "hasDefault", a.attgenerated <> '' AS generated,
          pg_get_expr(d.adbin, d.adrelid) AS expression, a.attidentity::text AS identity,
+         (SELECT quote_ident(cn.nspname) || '.' || quote_ident(co.collname) FROM pg_catalog.pg_collation co
+            JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
+            WHERE co.oid = a.attcollation AND a.attcollation <> own.typcollation) AS collation,
          (SELECT array_agg(l.enumlabel::text ORDER BY l.enumsortorder) FROM pg_catalog.pg_enum l WHERE l.enumtypid = b.type) AS "enumLabels"
   FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_type own ON own.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   JOIN base b ON b.attnum = a.attnum
   JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype <> 'd'
@@ -56,6 +62,7 @@ const columnRow = z.object({
   generated: z.boolean(),
   expression: z.string().nullable(),
   identity: z.enum(['', 'a', 'd']),
+  collation: z.string().nullable(),
   enumLabels: z.array(z.string()).nullable(),
 });
 

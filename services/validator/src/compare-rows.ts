@@ -3,7 +3,13 @@ import type { OrderColumn, TextRow } from '@millrace/contract/reader.js';
 /** The first difference of two tables: a row that one end lacks, or a column that differs. */
 export type Difference =
   | { readonly kind: 'missing' | 'extra'; readonly key: TextRow }
-  | { readonly kind: 'differs'; readonly key: TextRow; readonly columns: readonly string[]; readonly source: TextRow; readonly target: TextRow };
+  | {
+      readonly kind: 'differs';
+      readonly key: TextRow;
+      readonly columns: readonly string[];
+      readonly source: TextRow;
+      readonly target: TextRow;
+    };
 
 export interface CompareOptions {
   readonly columns: readonly string[];
@@ -20,7 +26,11 @@ export interface Comparison {
 }
 
 /** Walks two ordered readings of a table side by side; memory is one batch of each. */
-export async function compareRows(source: AsyncIterable<readonly TextRow[]>, target: AsyncIterable<readonly TextRow[]>, options: CompareOptions): Promise<Comparison> {
+export async function compareRows(
+  source: AsyncIterable<readonly TextRow[]>,
+  target: AsyncIterable<readonly TextRow[]>,
+  options: CompareOptions,
+): Promise<Comparison> {
   const left = new RowWalk(source);
   const right = new RowWalk(target);
   const differences: Difference[] = [];
@@ -69,7 +79,9 @@ export function compareKeys(one: TextRow, other: TextRow, key: readonly OrderCol
     if (value === theirs) continue;
     if (value === null) return 1;
     if (theirs === null) return -1;
-    return key[index]?.order === 'integer' ? compareIntegers(value, theirs) : Buffer.compare(Buffer.from(value), Buffer.from(theirs));
+    return key[index]?.order === 'integer'
+      ? compareIntegers(value, theirs)
+      : Buffer.compare(Buffer.from(value), Buffer.from(theirs));
   }
   return 0;
 }

@@ -16,30 +16,52 @@ export interface TablePair {
 
 export type TableVerdict =
   | { readonly kind: 'equal'; readonly table: TableSchema; readonly rows: number }
-  | { readonly kind: 'different'; readonly table: TableSchema; readonly rows: number; readonly differences: readonly Difference[]; readonly differenceCount: number; readonly columns: readonly string[] }
+  | {
+      readonly kind: 'different';
+      readonly table: TableSchema;
+      readonly rows: number;
+      readonly differences: readonly Difference[];
+      readonly differenceCount: number;
+      readonly columns: readonly string[];
+    }
   | { readonly kind: 'not compared'; readonly table: TableSchema; readonly code: string; readonly reason: string };
 
 /** Differences shown of each table; all are counted. */
 const SHOWN = 10;
 
 /** Compares every selected row of source and target, one table at a time, in key order; a keyless table as a multiset. */
-export async function* verifyTables(pairs: readonly TablePair[], readers: { readonly source: TableReader; readonly target: TableReader }, signal: AbortSignal): AsyncGenerator<TableVerdict> {
+export async function* verifyTables(
+  pairs: readonly TablePair[],
+  readers: { readonly source: TableReader; readonly target: TableReader },
+  signal: AbortSignal,
+): AsyncGenerator<TableVerdict> {
   for (const pair of pairs) yield await verifyTable(pair, readers, signal);
 }
 
-async function verifyTable(pair: TablePair, readers: { readonly source: TableReader; readonly target: TableReader }, signal: AbortSignal): Promise<TableVerdict> {
+async function verifyTable(
+  pair: TablePair,
+  readers: { readonly source: TableReader; readonly target: TableReader },
+  signal: AbortSignal,
+): Promise<TableVerdict> {
   const { source, target } = pair;
-  if (pair.incomparable !== null) return { kind: 'not compared', table: source, code: 'VERIFY_TRANSFORMED', reason: pair.incomparable };
+  if (pair.incomparable !== null)
+    return { kind: 'not compared', table: source, code: 'VERIFY_TRANSFORMED', reason: pair.incomparable };
   const columns = source.columns.map(({ name }) => name);
   const key = orderOf(source);
-  const named = (names: readonly OrderColumn[]): OrderColumn[] => names.map((column) => ({ ...column, name: target.columns[columns.indexOf(column.name)]?.name ?? column.name }));
+  const named = (names: readonly OrderColumn[]): OrderColumn[] =>
+    names.map((column) => ({ ...column, name: target.columns[columns.indexOf(column.name)]?.name ?? column.name }));
   try {
     const comparison = await compareRows(
       readers.source.rows({ table: source.id, columns, orderBy: key, filter: pair.filter }, signal),
-      readers.target.rows({ table: target.id, columns: target.columns.map(({ name }) => name), orderBy: named(key), filter: null }, signal),
+      readers.target.rows(
+        { table: target.id, columns: target.columns.map(({ name }) => name), orderBy: named(key), filter: null },
+        signal,
+      ),
       { columns, key, keep: SHOWN },
     );
-    return comparison.differenceCount === 0 ? { kind: 'equal', table: source, rows: comparison.rows } : { kind: 'different', table: source, columns, ...comparison };
+    return comparison.differenceCount === 0
+      ? { kind: 'equal', table: source, rows: comparison.rows }
+      : { kind: 'different', table: source, columns, ...comparison };
   } catch (error) {
     if (!(error instanceof MillraceError) || error.class === 'fatal') throw error;
     return { kind: 'not compared', table: source, code: error.code, reason: `${displayTable(source.id)}: ${error.message}` };
@@ -47,5 +69,8 @@ async function verifyTable(pair: TablePair, readers: { readonly source: TableRea
 }
 
 function orderOf({ primaryKey, columns }: TableSchema): OrderColumn[] {
-  return primaryKey.map((name) => ({ name, order: columns.find((column) => column.name === name)?.type.kind === 'integer' ? 'integer' : 'bytes' }));
+  return primaryKey.map((name) => ({
+    name,
+    order: columns.find((column) => column.name === name)?.type.kind === 'integer' ? 'integer' : 'bytes',
+  }));
 }

@@ -14,7 +14,7 @@ import { LoadProducer } from './load-producer.js';
 export type CaptureStatus =
   | { readonly kind: 'claimed'; readonly epoch: bigint; readonly journal: string }
   | { readonly kind: 'streaming'; readonly after: Position }
-  | { readonly kind: 'in-force'; readonly position: Position; /** Age of the last change, 0 when idle. */ readonly lagMs: number }
+  | { readonly kind: 'in-force'; readonly position: Position /** Age of the last change, 0 when idle. */; readonly lagMs: number }
   | { readonly kind: 'chunk'; readonly table: TableId; readonly rows: number }
   | { readonly kind: 'retained-log'; readonly bytes: number };
 
@@ -53,7 +53,8 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
   await using loadTopic = options.loadTopic.writer(claim.epoch);
   const failure = new AbortController();
   const running = AbortSignal.any([signal, failure.signal]);
-  const unfinished = claim.position === null ? [] : await pendingLoads(loadTopic.controlRecords(running), (id) => journal.tableVersion(id));
+  const unfinished =
+    claim.position === null ? [] : await pendingLoads(loadTopic.controlRecords(running), (id) => journal.tableVersion(id));
   const producer = new LoadProducer(
     {
       topic: loadTopic,
@@ -86,7 +87,10 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
   if (claim.position === null) {
     for (const table of await source.describe(selector)) {
       known.push(
-        await writer.schema(table, options.migrationType === 'cdc' ? { kind: 'version' } : { kind: 'load', load: nextLoad(), reason: 'first start' }),
+        await writer.schema(
+          table,
+          options.migrationType === 'cdc' ? { kind: 'version' } : { kind: 'load', load: nextLoad(), reason: 'first start' },
+        ),
       );
     }
     writer.progress(attached.acknowledged);

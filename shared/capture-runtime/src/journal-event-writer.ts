@@ -3,8 +3,8 @@ import type { EventWriter, RowWriter, SchemaChange } from '@millrace/contract/ev
 import type { Position } from '@millrace/contract/position.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { invariant } from '@millrace/errors/millrace-error.js';
-import type { OutgoingBlock } from '@millrace/journal/journal-writer.js';
 import { type Deferred, deferred } from '@millrace/flow/deferred.js';
+import type { OutgoingBlock } from '@millrace/journal/journal-writer.js';
 
 /** A block of whole transactions goes when it holds this much, or at once when the source is idle. */
 const BLOCK_BYTES = 256 * 1024;
@@ -112,7 +112,8 @@ export class JournalEventWriter implements EventWriter {
     this.#lastPosition = position;
     this.#lastCommittedAtMicros = committedAtMicros;
     if (this.#sliceIndex > 0) this.#cut({ index: this.#sliceIndex, last: true });
-    else if (this.#open.byteLength >= BLOCK_BYTES || this.#open.rowCount >= BLOCK_ROWS || this.#open.schemaCount > 0) this.#cut(null);
+    else if (this.#open.byteLength >= BLOCK_BYTES || this.#open.rowCount >= BLOCK_ROWS || this.#open.schemaCount > 0)
+      this.#cut(null);
   }
 
   progress(position: Position): void {
@@ -157,7 +158,13 @@ export class JournalEventWriter implements EventWriter {
 
   #cut(slice: Pending['slice']): void {
     const complete = slice === null || slice.last;
-    this.#queue.push({ builder: this.#open, after: this.#after, upTo: complete ? this.#lastPosition : null, committedAtMicros: this.#lastCommittedAtMicros, slice });
+    this.#queue.push({
+      builder: this.#open,
+      after: this.#after,
+      upTo: complete ? this.#lastPosition : null,
+      committedAtMicros: this.#lastCommittedAtMicros,
+      slice,
+    });
     this.#queuedBytes += this.#open.byteLength;
     this.#open = this.#spare.pop() ?? new BlockBuilder();
     if (complete) this.#after = this.#lastPosition;
@@ -187,7 +194,11 @@ export class JournalEventWriter implements EventWriter {
   async #sendSome(): Promise<void> {
     const batch: Pending[] = [];
     let bytes = 0;
-    for (let next = this.#queue[0]; next !== undefined && (batch.length === 0 || bytes + next.builder.byteLength <= SEND_BYTES); next = this.#queue[0]) {
+    for (
+      let next = this.#queue[0];
+      next !== undefined && (batch.length === 0 || bytes + next.builder.byteLength <= SEND_BYTES);
+      next = this.#queue[0]
+    ) {
       batch.push(next);
       bytes += next.builder.byteLength;
       this.#queue.shift();

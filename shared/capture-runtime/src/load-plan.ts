@@ -1,7 +1,7 @@
 import type { LoadRecord } from '@millrace/codec/load-record.js';
+import { tableKey } from '@millrace/codec/table-key.js';
 import type { ChunkSpec } from '@millrace/contract/load.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { tableKey } from '@millrace/codec/table-key.js';
 
 /** A table's load as the control partition of the load topic tells it: what is still to be read after a restart. */
 export interface PendingLoad {
@@ -22,14 +22,25 @@ export interface PendingLoad {
  * Folds the control partition into the loads that are not ended. A table that was requested again replaces its earlier load.
  * `resolve` gives the table version of a registry id.
  */
-export async function pendingLoads(records: AsyncIterable<LoadRecord>, resolve: (registryId: number) => Promise<TableVersion>): Promise<PendingLoad[]> {
+export async function pendingLoads(
+  records: AsyncIterable<LoadRecord>,
+  resolve: (registryId: number) => Promise<TableVersion>,
+): Promise<PendingLoad[]> {
   const pending = new Map<string, PendingLoad>();
   for await (const record of records) {
     const key = tableKey(record.table);
     const load = pending.get(key);
     switch (record.kind) {
       case 'requested':
-        pending.set(key, { load: record.load, version: await resolve(record.registryId), attempt: 0, begun: [], ended: new Set(), finished: false, restart: false });
+        pending.set(key, {
+          load: record.load,
+          version: await resolve(record.registryId),
+          attempt: 0,
+          begun: [],
+          ended: new Set(),
+          finished: false,
+          restart: false,
+        });
         break;
       case 'began':
         if (load?.load !== record.load) break;
@@ -40,7 +51,8 @@ export async function pendingLoads(records: AsyncIterable<LoadRecord>, resolve: 
         }
         break;
       case 'chunk-began':
-        if (load?.load === record.load && !load.begun.some(({ index }) => index === record.chunk.index)) load.begun.push(record.chunk);
+        if (load?.load === record.load && !load.begun.some(({ index }) => index === record.chunk.index))
+          load.begun.push(record.chunk);
         break;
       case 'chunk-ended':
         if (load?.load === record.load) load.ended.add(record.chunk);

@@ -4,10 +4,10 @@ import { displayTable, tableKey } from '@millrace/codec/table-key.js';
 import type { ChunkEncoding, ChunkSpec, RowFilter, Snapshot, SnapshotTable } from '@millrace/contract/load.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
-import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { BoundedQueue } from '@millrace/flow/bounded-queue.js';
 import { deferred } from '@millrace/flow/deferred.js';
+import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
+import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import type { PendingLoad } from './load-plan.js';
 
 /** Snapshots in which one table may be begun before its load is given up: each one was lost, or the table rewritten under it. */
@@ -68,7 +68,10 @@ export class LoadProducer {
         continue;
       }
       try {
-        snapshot ??= await this.#options.snapshot(batch.map(({ version }) => version.source), signal);
+        snapshot ??= await this.#options.snapshot(
+          batch.map(({ version }) => version.source),
+          signal,
+        );
         await this.#loadAll(snapshot, batch);
       } catch (error) {
         const lost = error instanceof MillraceError && error.code === 'SNAPSHOT_LOST';
@@ -101,7 +104,8 @@ export class LoadProducer {
     const lanes = Array.from({ length: this.#options.topic.lanes }, () => new BoundedQueue<ChunkJob>(1));
     const dispatch = async (): Promise<void> => {
       const ends: Promise<void>[] = [];
-      for (const [at, pending] of batch.entries()) ends.push((await this.#dispatchTable({ snapshot, pending, lanes, firstLane: at, signal })).ended);
+      for (const [at, pending] of batch.entries())
+        ends.push((await this.#dispatchTable({ snapshot, pending, lanes, firstLane: at, signal })).ended);
       for (const queue of lanes) queue.end();
       await Promise.all(ends);
     };
@@ -132,7 +136,11 @@ export class LoadProducer {
     const { topic } = this.#options;
     const { load } = pending;
     const source = pending.version.source;
-    const table: SnapshotTable = { schema: pending.version.schema, filter: this.#options.filter(source), encoding: this.#options.encoding(pending.version.schema) };
+    const table: SnapshotTable = {
+      schema: pending.version.schema,
+      filter: this.#options.filter(source),
+      encoding: this.#options.encoding(pending.version.schema),
+    };
     // Rows of two snapshots in one table would each need their own place in the stream: a table begun before starts again.
     const restart = pending.begun.length > 0;
     pending.begun.length = 0;
@@ -141,7 +149,18 @@ export class LoadProducer {
     pending.attempt += 1;
     const { attempt } = pending;
     const estimate = await snapshot.estimate(source);
-    await topic.control({ kind: 'began', load, table: source, registryId: pending.version.registryId, attempt, asOf: snapshot.position, restart, encoding: table.encoding, estimatedRows: estimate.rows, estimatedBytes: estimate.bytes });
+    await topic.control({
+      kind: 'began',
+      load,
+      table: source,
+      registryId: pending.version.registryId,
+      attempt,
+      asOf: snapshot.position,
+      restart,
+      encoding: table.encoding,
+      estimatedRows: estimate.rows,
+      estimatedBytes: estimate.bytes,
+    });
     crashPoint('load-began');
 
     let open = 1;
@@ -157,7 +176,14 @@ export class LoadProducer {
     for await (const chunk of snapshot.chunks(table, null, signal)) {
       if (pending.finished || pending.restart) break;
       pending.begun.push(chunk);
-      await topic.control({ kind: 'chunk-began', load, table: source, attempt, chunk, lane: (firstLane + chunk.index) % lanes.length });
+      await topic.control({
+        kind: 'chunk-began',
+        load,
+        table: source,
+        attempt,
+        chunk,
+        lane: (firstLane + chunk.index) % lanes.length,
+      });
       await queue(chunk);
     }
     done();
@@ -169,10 +195,17 @@ export class LoadProducer {
     await Promise.race([allRead, aborted(signal)]);
     if (signal.aborted || pending.finished) return;
     if (pending.restart) {
-      if (pending.attempt >= MAX_ATTEMPTS) throw new MillraceError('LOAD_GIVEN_UP', { table: displayTable(pending.version.source), attempts: pending.attempt });
+      if (pending.attempt >= MAX_ATTEMPTS)
+        throw new MillraceError('LOAD_GIVEN_UP', { table: displayTable(pending.version.source), attempts: pending.attempt });
       return;
     }
-    await this.#options.topic.control({ kind: 'ended', load: pending.load, table: pending.version.source, attempt: pending.attempt, chunks: pending.begun.length });
+    await this.#options.topic.control({
+      kind: 'ended',
+      load: pending.load,
+      table: pending.version.source,
+      attempt: pending.attempt,
+      chunks: pending.begun.length,
+    });
     pending.finished = true;
     crashPoint('load-ended');
   }
@@ -204,7 +237,15 @@ export class LoadProducer {
       pending.restart = true;
       return;
     }
-    const end: LoadEvent = { kind: 'chunk-ended', ...about, parts, rows, digest: digest.digest('hex'), asOf: snapshot.position, keys: chunk.keys };
+    const end: LoadEvent = {
+      kind: 'chunk-ended',
+      ...about,
+      parts,
+      rows,
+      digest: digest.digest('hex'),
+      asOf: snapshot.position,
+      keys: chunk.keys,
+    };
     await topic.rows(lane, end);
     await topic.control(end);
     pending.ended.add(chunk.index);

@@ -21,7 +21,10 @@ export interface ConfigSources {
  * @throws MillraceError USAGE_OPTION_MISSING or USAGE_OPTION_VALUE (a flag: exit code 2), CONFIG_VALUE (environment or file),
  * CONFIG_FILE (unreadable, not YAML, unknown key), each naming the option and where the value came from.
  */
-export async function loadConfig<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, sources: ConfigSources): Promise<z.infer<z.ZodObject<Shape>>> {
+export async function loadConfig<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape>,
+  sources: ConfigSources,
+): Promise<z.infer<z.ZodObject<Shape>>> {
   const file = sources.file === null ? {} : await readTaskFile(sources.file);
   const options = Object.keys(schema.shape).filter(isTaskOption);
   const found = new Map<string, Found>();
@@ -36,7 +39,11 @@ export async function loadConfig<Shape extends z.ZodRawShape>(schema: z.ZodObjec
   if (option === undefined) throw parsed.error;
   const origin = found.get(option);
   if (origin === undefined) throw missing(option);
-  throw invalid(option, origin, parsed.error.issues.filter(({ path }) => path[0] === option));
+  throw invalid(
+    option,
+    origin,
+    parsed.error.issues.filter(({ path }) => path[0] === option),
+  );
 }
 
 function isTaskOption(name: string): name is TaskOption {
@@ -53,7 +60,8 @@ function find(option: TaskOption, { flags, env, file: path }: ConfigSources, fil
   const definition: OptionDefinition = TASK_OPTIONS[option];
   if (flags[option] !== undefined) return { value: typed(option, flags[option]), from: 'flag', where: flagName(definition) };
   const variable = definition.env === null ? undefined : env[definition.env];
-  if (definition.env !== null && variable !== undefined && variable !== '') return { value: typed(option, variable), from: 'environment', where: definition.env };
+  if (definition.env !== null && variable !== undefined && variable !== '')
+    return { value: typed(option, variable), from: 'environment', where: definition.env };
   if (file[option] !== undefined) return { value: file[option], from: 'file', where: `${option} in ${path ?? ''}` };
   return undefined;
 }
@@ -72,7 +80,11 @@ function flagName({ flag, env }: OptionDefinition): string {
 
 function missing(option: TaskOption): MillraceError {
   const definition: OptionDefinition = TASK_OPTIONS[option];
-  return new MillraceError('USAGE_OPTION_MISSING', { option: flagName(definition), env: definition.env ?? '', help: definition.help });
+  return new MillraceError('USAGE_OPTION_MISSING', {
+    option: flagName(definition),
+    env: definition.env ?? '',
+    help: definition.help,
+  });
 }
 
 function invalid(option: TaskOption, found: Found, issues: readonly z.core.$ZodIssue[]): MillraceError {
@@ -96,7 +108,11 @@ async function readTaskFile(path: string): Promise<RawOptions> {
   const file: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(parsed.data)) {
     const option = key.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-    if (!(option in TASK_OPTIONS)) throw new MillraceError('CONFIG_FILE', { path, problem: `unknown key "${key}"; known: ${Object.keys(TASK_OPTIONS).join(', ')}` });
+    if (!(option in TASK_OPTIONS))
+      throw new MillraceError('CONFIG_FILE', {
+        path,
+        problem: `unknown key "${key}"; known: ${Object.keys(TASK_OPTIONS).join(', ')}`,
+      });
     file[option] = value;
   }
   return file;

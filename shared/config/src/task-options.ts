@@ -18,7 +18,9 @@ const brokers = z
 const patterns = z.array(z.string().min(1));
 
 /** A task's name is part of topic, slot and publication names in Kafka and PostgreSQL, so it keeps to what all of them take. */
-export const taskName = z.string().regex(/^[a-z][a-z0-9_-]{0,29}$/, 'must be 1 to 30 of a-z, 0-9, _ and -, beginning with a letter');
+export const taskName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,29}$/, 'must be 1 to 30 of a-z, 0-9, _ and -, beginning with a letter');
 
 export const taskConfigSchema = z.strictObject({
   name: taskName,
@@ -49,7 +51,12 @@ export type TaskOption = keyof TaskConfig;
 
 export const TASK_OPTIONS = {
   name: { flag: '--name <name>', env: 'MILLRACE_NAME', help: 'name of the task; the same name resumes it' },
-  source: { flag: '--source <url>', env: 'SOURCE_URL', help: 'database to read from, e.g. postgresql://user@host:5432/db', secret: true },
+  source: {
+    flag: '--source <url>',
+    env: 'SOURCE_URL',
+    help: 'database to read from, e.g. postgresql://user@host:5432/db',
+    secret: true,
+  },
   target: { flag: '--target <url>', env: 'TARGET_URL', help: 'database to write to', secret: true },
   migrationType: { flag: '--migration-type <type>', env: 'MILLRACE_MIGRATION_TYPE', help: 'full-load, cdc or full-load-and-cdc' },
   tableMappings: { flag: '--table-mappings <file>', env: 'MILLRACE_TABLE_MAPPINGS', help: 'table mappings in AWS DMS JSON' },
@@ -62,8 +69,16 @@ export const TASK_OPTIONS = {
   json: { flag: '--json', env: null, help: 'one JSON object a line on stdout' },
   metricsPort: { flag: '--metrics-port <port>', env: 'MILLRACE_METRICS_PORT', help: 'serve Prometheus metrics on this port' },
   logLevel: { flag: '--log-level <level>', env: 'MILLRACE_LOG_LEVEL', help: 'fatal, error, warn, info, debug or trace' },
-  publication: { flag: null, env: 'MILLRACE_PUBLICATION', help: 'PostgreSQL publication made beforehand, used instead of an own one' },
-  outageMinutes: { flag: null, env: 'MILLRACE_OUTAGE_MINUTES', help: 'how long a server that went away is tried again before the run fails' },
+  publication: {
+    flag: null,
+    env: 'MILLRACE_PUBLICATION',
+    help: 'PostgreSQL publication made beforehand, used instead of an own one',
+  },
+  outageMinutes: {
+    flag: null,
+    env: 'MILLRACE_OUTAGE_MINUTES',
+    help: 'how long a server that went away is tried again before the run fails',
+  },
   kafkaTls: { flag: null, env: 'KAFKA_TLS', help: 'true: TLS to the brokers' },
   kafkaSasl: { flag: null, env: 'KAFKA_SASL_MECHANISM', help: 'plain, scram-sha-256 or scram-sha-512' },
   kafkaUsername: { flag: null, env: 'KAFKA_SASL_USERNAME', help: 'user name for SASL' },

@@ -15,8 +15,12 @@ const settingsSchema = z.looseObject({
   ErrorBehavior: z
     .looseObject({
       DataErrorPolicy: dataAction.default('LOG_ERROR'),
-      ApplyErrorInsertPolicy: z.enum(['LOG_ERROR', 'IGNORE_RECORD', 'SUSPEND_TABLE', 'STOP_TASK', 'UPDATE_RECORD']).default('LOG_ERROR'),
-      ApplyErrorUpdatePolicy: z.enum(['LOG_ERROR', 'IGNORE_RECORD', 'SUSPEND_TABLE', 'STOP_TASK', 'INSERT_RECORD']).default('LOG_ERROR'),
+      ApplyErrorInsertPolicy: z
+        .enum(['LOG_ERROR', 'IGNORE_RECORD', 'SUSPEND_TABLE', 'STOP_TASK', 'UPDATE_RECORD'])
+        .default('LOG_ERROR'),
+      ApplyErrorUpdatePolicy: z
+        .enum(['LOG_ERROR', 'IGNORE_RECORD', 'SUSPEND_TABLE', 'STOP_TASK', 'INSERT_RECORD'])
+        .default('LOG_ERROR'),
       ApplyErrorDeletePolicy: dataAction.default('IGNORE_RECORD'),
     })
     .prefault({}),
@@ -62,7 +66,11 @@ function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new MillraceError('TASK_SETTINGS_INVALID', { path, problem: cause instanceof Error ? cause.message : String(cause) }, { cause });
+    throw new MillraceError(
+      'TASK_SETTINGS_INVALID',
+      { path, problem: cause instanceof Error ? cause.message : String(cause) },
+      { cause },
+    );
   }
 }
 
@@ -71,7 +79,12 @@ function ignoredSettings(settings: Readonly<Record<string, unknown>>): string[] 
   for (const [group, value] of Object.entries(settings)) {
     const known = KNOWN[group];
     if (known === undefined) ignored.push(group);
-    else if (typeof value === 'object' && value !== null) ignored.push(...Object.keys(value).filter((key) => !known.includes(key)).map((key) => `${group}.${key}`));
+    else if (typeof value === 'object' && value !== null)
+      ignored.push(
+        ...Object.keys(value)
+          .filter((key) => !known.includes(key))
+          .map((key) => `${group}.${key}`),
+      );
   }
   return ignored;
 }

@@ -1,7 +1,7 @@
 import type { CaptureSource } from '@millrace/contract/capture.js';
+import type { SinkSettings, SourceSettings } from '@millrace/contract/endpoint.js';
 import type { TableReader } from '@millrace/contract/reader.js';
 import type { SinkWriter } from '@millrace/contract/sink.js';
-import type { SinkSettings, SourceSettings } from '@millrace/contract/endpoint.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 
 /** One engine: the URL schemes that name it and its rooms' doors, loaded only when used. */
@@ -56,5 +56,9 @@ function schemeOf(url: string): string {
 
 /** Names the scheme alone: the rest of a URL may hold a password. */
 function unsupported(end: 'source' | 'target', url: string): MillraceError {
-  return new MillraceError('ENDPOINT_UNSUPPORTED', { end, scheme: schemeOf(url), known: CONNECTORS.flatMap(({ schemes }) => schemes).join(', ') });
+  return new MillraceError('ENDPOINT_UNSUPPORTED', {
+    end,
+    scheme: schemeOf(url),
+    known: CONNECTORS.flatMap(({ schemes }) => schemes).join(', '),
+  });
 }

@@ -5,7 +5,12 @@ import type { TableId, TableSchema, TableVersion } from './table.js';
 export type RowFilter =
   | { readonly kind: 'all'; readonly of: readonly RowFilter[] }
   | { readonly kind: 'any'; readonly of: readonly RowFilter[] }
-  | { readonly kind: 'compare'; readonly column: string; readonly operator: 'eq' | 'noteq' | 'ste' | 'gte'; readonly value: string }
+  | {
+      readonly kind: 'compare';
+      readonly column: string;
+      readonly operator: 'eq' | 'noteq' | 'ste' | 'gte';
+      readonly value: string;
+    }
   | { readonly kind: 'between' | 'notbetween'; readonly column: string; readonly start: string; readonly end: string }
   | { readonly kind: 'null' | 'notnull'; readonly column: string };
 

@@ -139,7 +139,11 @@ export interface SinkWriter extends AsyncDisposable {
    * @throws MillraceError SINK_FENCED where another sink has moved the checkpoint; nothing was written.
    */
   apply(group: TransactionGroup, signal: AbortSignal): Promise<ApplyResult>;
-  setTableState(source: TableId, state: TableState, error: { readonly code: string; readonly message: string } | null): Promise<void>;
+  setTableState(
+    source: TableId,
+    state: TableState,
+    error: { readonly code: string; readonly message: string } | null,
+  ): Promise<void>;
   /** Dead letters not yet published, oldest first, at most `limit`. */
   deadLetters(limit: number): Promise<readonly DeadLetter[]>;
   deadLettersPublished(upToId: bigint): Promise<void>;

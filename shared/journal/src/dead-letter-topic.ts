@@ -4,7 +4,7 @@ import { NO_METRICS } from './journal-metrics.js';
 import { AppendQueue } from './kafka/append-queue.js';
 import type { KafkaClient } from './kafka/kafka-client.js';
 import { PartitionWriter } from './kafka/partition-writer.js';
-import { type TopicOptions, openTopic } from './open-topic.js';
+import { openTopic, type TopicOptions } from './open-topic.js';
 
 /** Writes a task's dead letters, for people and their tools: Avro with the registry's schema, one record a letter. */
 export class DeadLetterWriter implements AsyncDisposable {

@@ -1,18 +1,16 @@
 import type { JournalBlock, ParsedBlock } from '@millrace/codec/block-reader.js';
-import { type JournalSchemaIds, decodeRecord } from '@millrace/codec/journal-record.js';
+import { decodeRecord, type JournalSchemaIds } from '@millrace/codec/journal-record.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { KafkaRecord, PartitionReader } from './kafka/partition-reader.js';
 import type { Registry } from './registry/registry.js';
-import type { BlockRecordHeader, TakeoverHeader } from './rules/record-header.js';
 import type { LogBounds } from './rules/reader-rules.js';
+import type { BlockRecordHeader, TakeoverHeader } from './rules/record-header.js';
 
 /** Kafka record header of a block: offset of the last block before it that holds Schema events, -1 for none. */
 export const SCHEMAS_HEADER = 'millrace-schemas';
 
-export type LogRecord =
-  | { readonly kind: 'takeover'; readonly header: TakeoverHeader; readonly byteLength: number }
-  | LogBlock;
+export type LogRecord = { readonly kind: 'takeover'; readonly header: TakeoverHeader; readonly byteLength: number } | LogBlock;
 
 export interface LogBlock {
   readonly kind: 'block';
@@ -49,6 +47,11 @@ export class JournalLog implements AsyncDisposable {
   /** @throws MillraceError JOURNAL_TRIMMED, JOURNAL_TRUNCATED */
   check(offset: bigint, signal?: AbortSignal): Promise<LogBounds> {
     return this.#options.reader.check(offset, signal);
+  }
+
+  /** Waits until the log holds a record at this offset. */
+  arrival(offset: bigint, signal: AbortSignal): Promise<void> {
+    return this.#options.reader.arrival(offset, signal);
   }
 
   /** Records `[from, to)`; the caller keeps the span small. */
@@ -103,5 +106,8 @@ export class JournalLog implements AsyncDisposable {
 function schemasBefore(record: KafkaRecord): bigint {
   const text = record.header(SCHEMAS_HEADER);
   if (text !== undefined && /^(-1|\d{1,18})$/.test(text)) return BigInt(text);
-  throw new MillraceError('RECORD_FOREIGN', { where: `journal offset ${record.offset}`, what: `it has no header ${SCHEMAS_HEADER}` });
+  throw new MillraceError('RECORD_FOREIGN', {
+    where: `journal offset ${record.offset}`,
+    what: `it has no header ${SCHEMAS_HEADER}`,
+  });
 }

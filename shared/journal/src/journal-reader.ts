@@ -1,11 +1,11 @@
 import type { JournalBlock } from '@millrace/codec/block-reader.js';
 import type { Checkpoint } from '@millrace/contract/position.js';
-import { MillraceError, assertNever } from '@millrace/errors/millrace-error.js';
+import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
+import type { Journal } from './journal.js';
 import { journalError } from './journal-error.js';
 import type { JournalLog, LogRecord } from './journal-log.js';
-import type { Journal } from './journal.js';
+import { advance, beginningOfJournal, type ReaderState, stateOfCheckpoint } from './rules/reader-rules.js';
 import { isCertain } from './rules/record-header.js';
-import { type ReaderState, advance, beginningOfJournal, stateOfCheckpoint } from './rules/reader-rules.js';
 
 export type JournalItem =
   | {
@@ -64,11 +64,21 @@ export class JournalReader implements AsyncIterable<JournalItem>, AsyncDisposabl
           case 'ignore':
             break;
           case 'takeover':
-            yield { kind: 'takeover', abandons: decision.abandons, checkpoint: checkpointOf(decision.state), byteLength: record.byteLength };
+            yield {
+              kind: 'takeover',
+              abandons: decision.abandons,
+              checkpoint: checkpointOf(decision.state),
+              byteLength: record.byteLength,
+            };
             break;
           case 'apply':
             if (record.kind === 'block') {
-              yield { kind: 'block', block: record.block, checkpointAfter: checkpointOf(decision.state), byteLength: record.byteLength };
+              yield {
+                kind: 'block',
+                block: record.block,
+                checkpointAfter: checkpointOf(decision.state),
+                byteLength: record.byteLength,
+              };
             }
             break;
           default:
@@ -86,7 +96,7 @@ export class JournalReader implements AsyncIterable<JournalItem>, AsyncDisposabl
 
 /** The first Takeover in force names the journal. */
 async function beginning(topic: string, log: JournalLog, signal: AbortSignal): Promise<Checkpoint> {
-  await log.check(0n, signal);
+  await log.arrival(0n, signal);
   const [first] = await log.range(0n, 1n, signal);
   if (first === undefined) throw new MillraceError('INTERNAL', { what: 'a range is read whole' });
   const decision = advance(beginningOfJournal(0n), first.header);
@@ -95,7 +105,12 @@ async function beginning(topic: string, log: JournalLog, signal: AbortSignal): P
 }
 
 /** The record before the checkpoint's: whether this is the journal that the checkpoint was taken in, said before anything new is read. */
-async function checkJournal(topic: string, log: JournalLog, { journal, nextOffset }: Checkpoint, signal: AbortSignal): Promise<void> {
+async function checkJournal(
+  topic: string,
+  log: JournalLog,
+  { journal, nextOffset }: Checkpoint,
+  signal: AbortSignal,
+): Promise<void> {
   const [before]: LogRecord[] = await log.range(nextOffset - 1n, nextOffset, signal);
   if (before === undefined || before.header.journal === journal) return;
   // Of two that claimed an empty topic at once, the second one's Takeover names a journal that never was.

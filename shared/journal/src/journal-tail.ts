@@ -4,8 +4,8 @@ import type { TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { journalError } from './journal-error.js';
 import type { JournalLog, LogRecord } from './journal-log.js';
+import { advance, type LogBounds, type ReaderState } from './rules/reader-rules.js';
 import type { RecordHeader } from './rules/record-header.js';
-import { type LogBounds, type ReaderState, advance } from './rules/reader-rules.js';
 import { tailStart } from './rules/tail-rules.js';
 
 /** Records read back at a time: nearly always the last one already tells. */
@@ -97,7 +97,11 @@ export async function tablesAtTail(
   while (at >= tail.start && at >= 0n) {
     const [record] = await log.range(at, at + 1n, signal);
     if (record?.kind !== 'block' || record.schemasBefore >= at) {
-      throw new MillraceError('JOURNAL_INCONSISTENT', { topic: log.topic, offset: at, what: 'a later block names it as one with Schema events' });
+      throw new MillraceError('JOURNAL_INCONSISTENT', {
+        topic: log.topic,
+        offset: at,
+        what: 'a later block names it as one with Schema events',
+      });
     }
     if (tail.voidFrom === null || at < tail.voidFrom) {
       if (schemas < 0n) schemas = at;

@@ -4,13 +4,13 @@ import type { BlockBuilder } from '@millrace/codec/block-builder.js';
 import { encodeTakeover } from '@millrace/codec/takeover.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { MillraceError, assertNever, invariant } from '@millrace/errors/millrace-error.js';
+import { assertNever, invariant, MillraceError } from '@millrace/errors/millrace-error.js';
+import { JOURNAL_PARTITION, type Journal } from './journal.js';
 import { journalError } from './journal-error.js';
 import { type JournalLog, SCHEMAS_HEADER } from './journal-log.js';
-import { type TableAtTail, readTail, tablesAtTail } from './journal-tail.js';
-import { JOURNAL_PARTITION, type Journal } from './journal.js';
+import { readTail, type TableAtTail, tablesAtTail } from './journal-tail.js';
 import type { OutgoingRecord, PartitionWriter } from './kafka/partition-writer.js';
-import { MAX_CLAIMS, claimBackOffMs, epochForClaim, judgeClaim } from './rules/claim-rules.js';
+import { claimBackOffMs, epochForClaim, judgeClaim, MAX_CLAIMS } from './rules/claim-rules.js';
 import type { LogBounds } from './rules/reader-rules.js';
 import type { TakeoverHeader } from './rules/record-header.js';
 import { judgeBetween, judgeReply } from './rules/send-rules.js';
@@ -70,7 +70,9 @@ export class JournalWriter implements AsyncDisposable {
     this.journalId = claim.takeover.journal;
     this.epoch = claim.takeover.epoch;
     this.position = claim.position;
-    this.knownTables = claim.tables.filter(({ change }) => change.kind === 'version' || change.kind === 'load').map(({ version }) => version);
+    this.knownTables = claim.tables
+      .filter(({ change }) => change.kind === 'version' || change.kind === 'load')
+      .map(({ version }) => version);
     this.tablesSetAside = claim.tables.filter(({ change }) => change.kind === 'error').map(({ version }) => version);
     this.knowsAllTables = claim.complete;
     this.#prev = claim.takeover.offset;
@@ -194,7 +196,8 @@ export class JournalWriter implements AsyncDisposable {
       records.map(({ header }) => header),
     );
     if (decision.kind === 'error') throw journalError(topic, decision.error);
-    if (decision.kind === 'fenced') throw new MillraceError('JOURNAL_FENCED', { topic, epoch: this.epoch, newer: decision.epoch, offset: decision.offset });
+    if (decision.kind === 'fenced')
+      throw new MillraceError('JOURNAL_FENCED', { topic, epoch: this.epoch, newer: decision.epoch, offset: decision.offset });
   }
 }
 

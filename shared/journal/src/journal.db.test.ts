@@ -2,12 +2,12 @@ import { BlockBuilder } from '@millrace/codec/block-builder.js';
 import type { SchemaChange } from '@millrace/contract/events.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { expect, test } from 'vitest';
+import { deleteTopics, type Journal } from './journal.js';
 import type { JournalItem } from './journal-reader.js';
 import { JournalReader } from './journal-reader.js';
 import { JournalWriter, type OutgoingBlock } from './journal-writer.js';
-import { type Journal, deleteTopics } from './journal.js';
-import { neverAborted, newTopic, readUntil, testJournal, testServers } from './testing/journal-fixture.js';
 import { failure } from './testing/failure.js';
+import { neverAborted, newTopic, readUntil, testJournal, testServers } from './testing/journal-fixture.js';
 import { at, insertedIds, sampleTable, sliceOf, wholeBlock } from './testing/sample-blocks.js';
 
 const signal = neverAborted();
@@ -43,7 +43,11 @@ test('blocks sent by one incarnation come back in order, with the checkpoint aft
 
   const items = await readUntil(journal, null, ({ length }) => length === 4);
   const [takeover, ...blocks] = items;
-  expect(takeover).toMatchObject({ kind: 'takeover', abandons: false, checkpoint: { journal: writer.journalId, epoch: 0n, seq: -1n, nextOffset: 1n, position: null } });
+  expect(takeover).toMatchObject({
+    kind: 'takeover',
+    abandons: false,
+    checkpoint: { journal: writer.journalId, epoch: 0n, seq: -1n, nextOffset: 1n, position: null },
+  });
   expect(idsOf(blocks)).toEqual([[1, 2, 3], [4], [5]]);
   expect(blocks.map((item) => item.kind === 'block' && item.checkpointAfter)).toEqual([
     { journal: writer.journalId, epoch: 0n, seq: 0n, nextOffset: 2n, position: at(3) },
@@ -129,7 +133,16 @@ test('slices of a transaction that its capture did not finish are void, and it c
   expect(second.inForcePosition).toEqual(at(2));
 
   const items = await readUntil(journal, null, (read) => blocksIn(read) === 6);
-  expect(items.map((item) => (item.kind === 'takeover' ? item.abandons : insertedIds(item.block)))).toEqual([false, [1], [2000], [2001], true, [2000], [2001], [2002]]);
+  expect(items.map((item) => (item.kind === 'takeover' ? item.abandons : insertedIds(item.block)))).toEqual([
+    false,
+    [1],
+    [2000],
+    [2001],
+    true,
+    [2000],
+    [2001],
+    [2002],
+  ]);
   const slices = items.flatMap((item) => (item.kind === 'block' && item.block.slice !== null ? [item.block.slice] : []));
   expect(slices.map(({ first: offset }) => offset)).toEqual([-1n, 2n, -1n, 5n, 5n]);
 });
@@ -150,7 +163,12 @@ test('the table versions in force are found at the tail, whatever lies between a
       ]),
     ]);
     await first.send([announcement(2, [[wider, VERSION]])]);
-    await first.send([announcement(3, [[broken, { kind: 'error', code: 'X', message: 'x' }], [gone, { kind: 'dropped' }]])]);
+    await first.send([
+      announcement(3, [
+        [broken, { kind: 'error', code: 'X', message: 'x' }],
+        [gone, { kind: 'dropped' }],
+      ]),
+    ]);
     await first.send([announcement(4, [[orders, VERSION]])]);
     for (let n = 5; n < 45; n++) await first.send([wholeBlock(orders, n)]);
   }
@@ -214,7 +232,10 @@ test('a reader whose place was trimmed away says so and does not jump', async ()
 
   expect(await journal.trim([5n])).toBe(4n);
   expect(await journal.bounds()).toEqual({ start: 4n, end: 7n });
-  expect(await failure(JournalReader.open(journal, early, signal))).toMatchObject({ code: 'JOURNAL_TRIMMED', details: { offset: 2n, start: 4n } });
+  expect(await failure(JournalReader.open(journal, early, signal))).toMatchObject({
+    code: 'JOURNAL_TRIMMED',
+    details: { offset: 2n, start: 4n },
+  });
   expect(await failure(JournalReader.open(journal, null, signal))).toMatchObject({ code: 'JOURNAL_TRIMMED' });
 
   expect(await journal.trim([7n, 4n])).toBeNull();
@@ -237,7 +258,7 @@ test('a capture can start again after everything was trimmed that no reader and 
   expect(next).toMatchObject({ position: at(3), epoch: 4n, knownTables: [], knowsAllTables: false });
 });
 
-test('#44 a block over the topic\'s limit is an error; nothing is left out', async () => {
+test("#44 a block over the topic's limit is an error; nothing is left out", async () => {
   await using journal = await testJournal(await testServers(), { maxMessageBytes: 100_000 });
   await using writer = await JournalWriter.claim(journal, signal);
   const table = await journal.registerTable(sampleTable('orders'));
@@ -255,7 +276,16 @@ test('blocks of a megabyte go through, several in one call', async () => {
   const table = await journal.registerTable(sampleTable('orders'));
   const note = Buffer.from(Array.from({ length: 750_000 }, () => Math.floor(Math.random() * 256))).toString('base64');
   await writer.send(Array.from({ length: 8 }, (_, index) => wholeBlock(table, index + 1, index + 1, note)));
-  expect(idsOf(await readUntil(journal, null, (items) => blocksIn(items) === 8))).toEqual([[1], [2], [3], [4], [5], [6], [7], [8]]);
+  expect(idsOf(await readUntil(journal, null, (items) => blocksIn(items) === 8))).toEqual([
+    [1],
+    [2],
+    [3],
+    [4],
+    [5],
+    [6],
+    [7],
+    [8],
+  ]);
 });
 
 test('a reader ends when it is told to, also while the journal is idle or still empty', async () => {
@@ -274,4 +304,14 @@ test('a reader ends when it is told to, also while the journal is idle or still 
     stop.abort();
   }
   expect(items).toMatchObject([{ kind: 'takeover', checkpoint: { epoch: writer.epoch } }]);
+});
+
+test('records that should be there and are not end a reading with an error, not with a wait', async () => {
+  await using journal = await testJournal(await testServers());
+  await using writer = await JournalWriter.claim(journal, signal);
+  await using log = journal.log();
+  expect(await failure(log.range(writer.epoch, 3n, signal))).toMatchObject({
+    code: 'JOURNAL_TRUNCATED',
+    details: { offset: 3n, end: 1n },
+  });
 });

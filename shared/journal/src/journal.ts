@@ -8,11 +8,11 @@ import type { KafkaSettings } from './kafka/kafka-settings.js';
 import { PartitionReader } from './kafka/partition-reader.js';
 import { PartitionWriter } from './kafka/partition-writer.js';
 import { Topics } from './kafka/topics.js';
-import { type TopicOptions, openTopic } from './open-topic.js';
+import { openTopic, type TopicOptions } from './open-topic.js';
 import { inParallel } from './registry/in-parallel.js';
+import type { Registry } from './registry/registry.js';
 import { RegistryClient } from './registry/registry-client.js';
 import type { RegistrySettings } from './registry/registry-settings.js';
-import type { Registry } from './registry/registry.js';
 import { isSubjectOf } from './registry/subject.js';
 import type { LogBounds } from './rules/reader-rules.js';
 import { trimPoint } from './rules/tail-rules.js';
@@ -39,7 +39,14 @@ export async function openJournal(options: TopicOptions): Promise<Journal> {
       block: await schemas.registerRecord('Block', BLOCK_SCHEMA_JSON, signal),
     }),
   });
-  return new Journal({ client, registry, topic, ids, sendBytes: Math.min(SEND_BYTES, maxMessageBytes), metrics: options.metrics ?? NO_METRICS });
+  return new Journal({
+    client,
+    registry,
+    topic,
+    ids,
+    sendBytes: Math.min(SEND_BYTES, maxMessageBytes),
+    metrics: options.metrics ?? NO_METRICS,
+  });
 }
 
 interface JournalParts {
@@ -85,13 +92,18 @@ export class Journal implements AsyncDisposable {
   /** First offset and end (the offset that the next record gets). */
   async bounds(signal?: AbortSignal): Promise<LogBounds> {
     await using log = this.log();
-    return log.bounds(signal);
+    return await log.bounds(signal);
   }
 
   /** The log as decoded records; close it after use. */
   log(): JournalLog {
     const { client, topic, metrics, registry, ids } = this.#parts;
-    return new JournalLog({ reader: new PartitionReader({ client, topic, partition: JOURNAL_PARTITION, metrics }), topic, ids, registry });
+    return new JournalLog({
+      reader: new PartitionReader({ client, topic, partition: JOURNAL_PARTITION, metrics }),
+      topic,
+      ids,
+      registry,
+    });
   }
 
   /** Raw appending, for the writer that has claimed the journal. */
@@ -110,7 +122,10 @@ export class Journal implements AsyncDisposable {
     const upTo = readers.reduce((least, next) => (next < least ? next : least), end);
     for (let span = TRIM_LOOK_BACK; ; span *= 4n) {
       const from = upTo - span > start ? upTo - span : start;
-      const point = trimPoint((await log.range(from, upTo, signal)).map(({ header }) => header), readers);
+      const point = trimPoint(
+        (await log.range(from, upTo, signal)).map(({ header }) => header),
+        readers,
+      );
       if (point !== null && point > start) {
         await new Topics(this.#parts.client).trim(this.topic, JOURNAL_PARTITION, point, signal);
         return point;
@@ -136,7 +151,9 @@ export async function deleteTopics({ kafka, registry, topics, signal }: TaskTopi
   await using client = new KafkaClient(kafka);
   const registryClient = new RegistryClient(registry);
   const deleted = (await new Topics(client).delete(topics, signal)).map((topic) => `topic ${topic}`);
-  const subjects = (await registryClient.subjects(signal)).filter((subject) => topics.some((topic) => isSubjectOf(topic, subject)));
+  const subjects = (await registryClient.subjects(signal)).filter((subject) =>
+    topics.some((topic) => isSubjectOf(topic, subject)),
+  );
   await inParallel(subjects, (subject) => registryClient.deleteSubject(subject, signal));
   return [...deleted, ...subjects.map((subject) => `subject ${subject}`)];
 }

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sharedServers } from '@millrace/testkit/servers.js';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Journal, openJournal } from './journal.js';
 import { JournalReader } from './journal-reader.js';
 import { JournalWriter } from './journal-writer.js';
-import { type Journal, openJournal } from './journal.js';
 import { failure } from './testing/failure.js';
 import { neverAborted, newTopic, readUntil } from './testing/journal-fixture.js';
 import { type ProxiedKafka, startProxiedKafka } from './testing/proxied-kafka.js';
@@ -24,7 +24,13 @@ afterAll(async () => {
 });
 
 async function open(patienceMs = 30_000): Promise<Journal> {
-  return openJournal({ kafka: servers.kafka, registry: { url: registry, login: null }, topic: newTopic(), create: true, patienceMs });
+  return openJournal({
+    kafka: servers.kafka,
+    registry: { url: registry, login: null },
+    topic: newTopic(),
+    create: true,
+    patienceMs,
+  });
 }
 
 async function everyId(journal: Journal, count: number): Promise<number[]> {

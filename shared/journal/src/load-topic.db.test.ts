@@ -1,12 +1,15 @@
 import type { LoadEvent, LoadRecord } from '@millrace/codec/load-record.js';
 import { encodeLoadRecord } from '@millrace/codec/load-record.js';
+import { LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
 import kafkajs from 'kafkajs';
 import { expect, test } from 'vitest';
 import { DeadLetterWriter } from './dead-letter-topic.js';
 import { SEQ_HEADER } from './kafka/append-queue.js';
 import { type LoadItem, type LoadTopic, openLoadTopic } from './load-topic.js';
-import { type TestServers, neverAborted, newTopic, testServers } from './testing/journal-fixture.js';
+import { RegistryClient } from './registry/registry-client.js';
+import { recordSubject } from './registry/subject.js';
 import { failure } from './testing/failure.js';
+import { neverAborted, newTopic, type TestServers, testServers } from './testing/journal-fixture.js';
 import { at } from './testing/sample-blocks.js';
 
 const signal = neverAborted();
@@ -49,7 +52,9 @@ test('every lane gives back its rows in order, and control its own records', asy
   const reader = topic.reader();
   for (let lane = 0; lane < 4; lane++) {
     const items = await take(reader.lane(lane, null, signal), 40);
-    expect(items.map(({ record }) => [record.kind === 'rows' && record.chunk, seqOf(record), record.epoch])).toEqual(Array.from({ length: 40 }, (_, seq) => [lane, seq, 7n]));
+    expect(items.map(({ record }) => [record.kind === 'rows' && record.chunk, seqOf(record), record.epoch])).toEqual(
+      Array.from({ length: 40 }, (_, seq) => [lane, seq, 7n]),
+    );
   }
   const controlled: LoadRecord[] = [];
   for await (const record of writer.controlRecords(signal)) controlled.push(record);
@@ -94,23 +99,41 @@ test('#42 #46 a record that a lost reply doubled is read once, and one that is m
   const [{ record } = {}] = await take(topic.reader().lane(0, null, signal), 1);
   if (record === undefined) throw new Error('the lane has a record');
   const schemaId = await schemaIdOf(servers, name);
-  const again = (seq: number, numbered: number) => ({ partition: 1, value: Buffer.from(encodeLoadRecord({ ...rows(0, seq), epoch: 5n }, schemaId)), headers: { [SEQ_HEADER]: String(numbered) } });
+  const again = (seq: number, numbered: number) => ({
+    partition: 1,
+    value: Buffer.from(encodeLoadRecord({ ...rows(0, seq), epoch: 5n }, schemaId)),
+    headers: { [SEQ_HEADER]: String(numbered) },
+  });
   await writeRaw(servers, name, [again(16, 16), again(17, 17), again(18, 18), again(19, 19), again(20, 20), again(25, 25)]);
 
   const reader = topic.reader();
-  expect((await take(reader.lane(0, null, signal), 21)).map((item) => seqOf(item.record))).toEqual(Array.from({ length: 21 }, (_, seq) => seq));
+  expect((await take(reader.lane(0, null, signal), 21)).map((item) => seqOf(item.record))).toEqual(
+    Array.from({ length: 21 }, (_, seq) => seq),
+  );
   for (let from = 1; from <= 24; from++) {
     const [first] = await take(reader.lane(0, BigInt(from), signal), 1);
     expect([from, first === undefined ? -1 : seqOf(first.record)]).toEqual([from, Math.min(from, 20)]);
   }
-  expect(await failure(take(reader.lane(0, null, signal), 22))).toMatchObject({ code: 'JOURNAL_INCONSISTENT', details: { topic: name } });
+  expect(await failure(take(reader.lane(0, null, signal), 22))).toMatchObject({
+    code: 'JOURNAL_INCONSISTENT',
+    details: { topic: name },
+  });
 });
 
 test('dead letters are in their topic when publishing them resolves', async () => {
   const servers = await testServers();
   const topic = newTopic();
   await using letters = await DeadLetterWriter.open({ ...servers, topic, create: true });
-  const letter = { table: TABLE, position: at(1), ordinal: 0, kind: 'insert', code: 'UNIQUE_CONFLICT', message: 'x', before: null, after: '{"id":1}' } as const;
+  const letter = {
+    table: TABLE,
+    position: at(1),
+    ordinal: 0,
+    kind: 'insert',
+    code: 'UNIQUE_CONFLICT',
+    message: 'x',
+    before: null,
+    after: '{"id":1}',
+  } as const;
   await letters.publish(Array.from({ length: 100 }, (_, id) => ({ ...letter, id: BigInt(id) })));
   const admin = new kafkajs.Kafka({ brokers: [...servers.kafka.brokers], logLevel: kafkajs.logLevel.NOTHING }).admin();
   await admin.connect();
@@ -118,15 +141,20 @@ test('dead letters are in their topic when publishing them resolves', async () =
   await admin.disconnect();
 });
 
-async function writeRaw({ kafka }: TestServers, topic: string, messages: readonly { partition: number; value: Buffer; headers: Record<string, string> }[]): Promise<void> {
-  const producer = new kafkajs.Kafka({ brokers: [...kafka.brokers], logLevel: kafkajs.logLevel.NOTHING }).producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+async function writeRaw(
+  { kafka }: TestServers,
+  topic: string,
+  messages: readonly { partition: number; value: Buffer; headers: Record<string, string> }[],
+): Promise<void> {
+  const producer = new kafkajs.Kafka({ brokers: [...kafka.brokers], logLevel: kafkajs.logLevel.NOTHING }).producer({
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  });
   await producer.connect();
   await producer.send({ topic, messages: [...messages] });
   await producer.disconnect();
 }
 
-async function schemaIdOf({ registry }: TestServers, topic: string): Promise<number> {
-  const response = await fetch(`${registry.url}/subjects/${topic}-millrace.LoadRecord/versions/latest`);
-  const body: { readonly id: number } = await response.json();
-  return body.id;
+/** Registering it again gives the same id. */
+function schemaIdOf({ registry }: TestServers, topic: string): Promise<number> {
+  return new RegistryClient(registry).register(recordSubject(topic, 'LoadRecord'), LOAD_SCHEMA_JSON);
 }

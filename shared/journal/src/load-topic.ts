@@ -1,13 +1,13 @@
-import { type LoadEvent, type LoadRecord, decodeLoadRecord, encodeLoadRecord } from '@millrace/codec/load-record.js';
+import { decodeLoadRecord, encodeLoadRecord, type LoadEvent, type LoadRecord } from '@millrace/codec/load-record.js';
 import { LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
-import { MillraceError, assertNever, invariant } from '@millrace/errors/millrace-error.js';
+import { assertNever, invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
-import type { KafkaClient } from './kafka/kafka-client.js';
 import { AppendQueue, SEND_RECORDS, SEQ_HEADER } from './kafka/append-queue.js';
+import type { KafkaClient } from './kafka/kafka-client.js';
 import { type KafkaRecord, PartitionReader } from './kafka/partition-reader.js';
 import { PartitionWriter } from './kafka/partition-writer.js';
-import { type TopicOptions, openTopic } from './open-topic.js';
-import { type Numbered, isHigher, judgeNumbered } from './rules/numbered-rules.js';
+import { openTopic, type TopicOptions } from './open-topic.js';
+import { isHigher, judgeNumbered, type Numbered } from './rules/numbered-rules.js';
 
 export const DEFAULT_LANES = 4;
 /** Says what a restart and a sink must know without reading rows. */
@@ -75,7 +75,10 @@ export class LoadTopicWriter implements AsyncDisposable {
     this.lanes = parts.lanes;
     this.epoch = epoch;
     const { client, topic, metrics } = parts;
-    this.#queues = Array.from({ length: 1 + parts.lanes }, (_, partition) => new AppendQueue(new PartitionWriter({ client, topic, partition, metrics })));
+    this.#queues = Array.from(
+      { length: 1 + parts.lanes },
+      (_, partition) => new AppendQueue(new PartitionWriter({ client, topic, partition, metrics })),
+    );
   }
 
   /** Appends to the control partition; resolves when Kafka holds it durably. */

@@ -3,9 +3,9 @@ import type { JournalMetrics } from './journal-metrics.js';
 import { KafkaClient } from './kafka/kafka-client.js';
 import type { KafkaSettings } from './kafka/kafka-settings.js';
 import { Topics } from './kafka/topics.js';
+import { Registry } from './registry/registry.js';
 import { RegistryClient } from './registry/registry-client.js';
 import type { RegistrySettings } from './registry/registry-settings.js';
-import { Registry } from './registry/registry.js';
 import { DEFAULT_MAX_MESSAGE_BYTES } from './rules/topic-settings.js';
 
 export interface TopicOptions {

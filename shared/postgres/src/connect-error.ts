@@ -51,7 +51,11 @@ type ConnectFailure =
 
 function isTlsFailure(error: unknown, reason: string): boolean {
   if (/SSL|TLS|certificate/i.test(reason)) return true;
-  return error instanceof Error && 'code' in error && /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/.test(String(error.code));
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/.test(String(error.code))
+  );
 }
 
 /** An AggregateError of several addresses has no message of its own. */

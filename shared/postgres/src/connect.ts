@@ -64,7 +64,10 @@ function startupOptions(fromUrl: string, settings: Readonly<Record<string, strin
 /** Whether another TLS attempt on the same host could help: not where the host itself cannot be reached. */
 function fallsBack(cause: unknown): boolean {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  return typeof code !== 'string' || !['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOENT'].includes(code);
+  return (
+    typeof code !== 'string' ||
+    !['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EAI_AGAIN', 'ENOENT'].includes(code)
+  );
 }
 
 /** A socket that reads at most one chunk ahead while it is paused, so that pausing leaves the rest with the kernel and the server. */
@@ -73,7 +76,12 @@ function pausableSocket(): Socket {
   return new Socket(options);
 }
 
-async function connectOnce(connection: ConnectionSettings, address: HostAddress, tls: TlsAttempt, options: SessionOptions): Promise<Client> {
+async function connectOnce(
+  connection: ConnectionSettings,
+  address: HostAddress,
+  tls: TlsAttempt,
+  options: SessionOptions,
+): Promise<Client> {
   options.signal?.throwIfAborted();
   const config: ClientConfig & { readonly replication?: 'database' } = {
     host: address.host,

@@ -43,7 +43,8 @@ function readRoots(connection: ConnectionSettings, mode: SslMode): { readonly kn
   if (named !== null) return { known: true, ca: readFile(connection, named, 'sslrootcert') };
   const usual = join(homedir(), '.postgresql', 'root.crt');
   if (existsSync(usual)) return { known: true, ca: readFile(connection, usual, 'sslrootcert') };
-  if (mode === 'verify-ca' || mode === 'verify-full') throw new MillraceError('ENDPOINT_TLS_ROOTS_MISSING', { end: connection.end, mode, file: usual });
+  if (mode === 'verify-ca' || mode === 'verify-full')
+    throw new MillraceError('ENDPOINT_TLS_ROOTS_MISSING', { end: connection.end, mode, file: usual });
   return { known: false, ca: null };
 }
 
@@ -51,6 +52,10 @@ function readFile({ end }: ConnectionSettings, path: string, parameter: string):
   try {
     return readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new MillraceError('ENDPOINT_URL_INVALID', { end, part: `the parameter "${parameter}"`, reason: `cannot read the file ${path}` }, { cause });
+    throw new MillraceError(
+      'ENDPOINT_URL_INVALID',
+      { end, part: `the parameter "${parameter}"`, reason: `cannot read the file ${path}` },
+      { cause },
+    );
   }
 }

@@ -85,7 +85,9 @@ test('no message and no description shows a password', () => {
   expect(refusal(url)).toContain('the password');
   expect(refusal(url)).not.toContain('zecret');
   expect(refusal('postgres://u@h/d?password=s%zecret')).not.toContain('zecret');
-  expect(describeConnection(parseConnectionUrl('postgres://u:secret@h:1,[::1]:2/d?password=secret', 'source'))).toBe('u@h:1,[::1]:2/d');
+  expect(describeConnection(parseConnectionUrl('postgres://u:secret@h:1,[::1]:2/d?password=secret', 'source'))).toBe(
+    'u@h:1,[::1]:2/d',
+  );
 });
 
 test('whatever user, password and database are, percent-encoded they come back', () => {

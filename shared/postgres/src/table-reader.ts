@@ -8,10 +8,26 @@ import { quoteIdentifier, quoteTable } from './quote-identifier.js';
 const BATCH_ROWS = 5_000;
 
 /** Every value as the text that the server sent. */
-const TEXTS = { getTypeParser: () => (value: string): string => value };
+const TEXTS = {
+  getTypeParser:
+    () =>
+    (value: string): string =>
+      value,
+};
 
 /** Texts must not depend on a role's or a database's settings. */
-const SESSION_SETTINGS = { DateStyle: 'ISO', IntervalStyle: 'postgres', TimeZone: 'UTC', extra_float_digits: '3', bytea_output: 'hex', lc_monetary: 'C', search_path: 'pg_catalog', row_security: 'off', statement_timeout: '0', jit: 'off' };
+const SESSION_SETTINGS = {
+  DateStyle: 'ISO',
+  IntervalStyle: 'postgres',
+  TimeZone: 'UTC',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  lc_monetary: 'C',
+  search_path: 'pg_catalog',
+  row_security: 'off',
+  statement_timeout: '0',
+  jit: 'off',
+};
 
 /** Opens a reader on a PostgreSQL database. @throws MillraceError ENDPOINT_URL_INVALID */
 export function openPostgresReader(url: string, end: End): TableReader {
@@ -28,14 +44,27 @@ class PostgresReader implements TableReader {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       await client.query(`DECLARE verification NO SCROLL CURSOR FOR ${selectStatement(request)}`);
       while (!signal.aborted) {
-        const { rows } = await client.query<(string | null)[]>({ text: `FETCH ${BATCH_ROWS} FROM verification`, rowMode: 'array', types: TEXTS });
+        const { rows } = await client.query<(string | null)[]>({
+          text: `FETCH ${BATCH_ROWS} FROM verification`,
+          rowMode: 'array',
+          types: TEXTS,
+        });
         if (rows.length === 0) return;
         yield rows;
       }
     } catch (cause) {
       if (cause instanceof MillraceError) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new MillraceError('VERIFY_UNREADABLE', { end: this.connection.end, where: describeConnection(this.connection), table: `${request.table.schema}.${request.table.table}`, reason }, { cause });
+      throw new MillraceError(
+        'VERIFY_UNREADABLE',
+        {
+          end: this.connection.end,
+          where: describeConnection(this.connection),
+          table: `${request.table.schema}.${request.table.table}`,
+          reason,
+        },
+        { cause },
+      );
     } finally {
       await closeSession(client);
     }
@@ -48,7 +77,12 @@ class PostgresReader implements TableReader {
 
 function selectStatement({ table, columns, orderBy, filter }: ReadRequest): string {
   const texts = columns.map((name) => `t.${quoteIdentifier(name)}::pg_catalog.text`);
-  const order = orderBy.length > 0 ? orderBy.map(({ name, order: by }) => (by === 'integer' ? `t.${quoteIdentifier(name)}` : bytewise(`t.${quoteIdentifier(name)}`))) : texts.map(bytewise);
+  const order =
+    orderBy.length > 0
+      ? orderBy.map(({ name, order: by }) =>
+          by === 'integer' ? `t.${quoteIdentifier(name)}` : bytewise(`t.${quoteIdentifier(name)}`),
+        )
+      : texts.map(bytewise);
   const where = filter === null ? '' : ` WHERE ${filterSql(filter)}`;
   // A table of an inheritance tree holds its own rows only; a partitioned one is read through its root.
   return `SELECT ${texts.length > 0 ? texts.join(', ') : "''::pg_catalog.text"} FROM ${quoteTable(table)} AS t${where}${order.length > 0 ? ` ORDER BY ${order.join(', ')}` : ''}`;

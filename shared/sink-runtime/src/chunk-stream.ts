@@ -20,7 +20,8 @@ export class ChunkStream {
 
   /** Hands one part over; resolves when the sink wants more. Resolves at once where the sink takes nothing (chunk already in). */
   async push(record: LoadRows): Promise<void> {
-    if (record.seq !== this.#parts) throw new MillraceError('LOAD_CORRUPT', { what: `part ${record.seq} of chunk ${record.chunk} after ${this.#parts} parts` });
+    if (record.seq !== this.#parts)
+      throw new MillraceError('LOAD_CORRUPT', { what: `part ${record.seq} of chunk ${record.chunk} after ${this.#parts} parts` });
     this.#digest.update(record.bytes);
     this.#parts += 1;
     this.#rows += record.rows;
@@ -34,7 +35,9 @@ export class ChunkStream {
   end(record: LoadChunkEnded): void {
     const same = record.parts === this.#parts && record.rows === this.#rows && record.digest === this.#digest.digest('hex');
     if (!same) {
-      const error = new MillraceError('LOAD_CORRUPT', { what: `chunk ${record.chunk}: ${this.#parts} parts and ${this.#rows} rows arrived, ${record.parts} and ${record.rows} were written` });
+      const error = new MillraceError('LOAD_CORRUPT', {
+        what: `chunk ${record.chunk}: ${this.#parts} parts and ${this.#rows} rows arrived, ${record.parts} and ${record.rows} were written`,
+      });
       this.abandon(error);
       throw error;
     }

@@ -39,8 +39,14 @@ export class LoadConsumer {
     const { topic } = this.#options;
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#options.signal, stop.signal]);
-    const session = new LoadSession({ ...this.#options, states: this.#states, onSettled, onDone: () => stop.abort(), signal }, tables);
-    const work = [this.#followControl(session, signal), ...Array.from({ length: topic.lanes }, (_, lane) => this.#followLane(session, lane, signal))];
+    const session = new LoadSession(
+      { ...this.#options, states: this.#states, onSettled, onDone: () => stop.abort(), signal },
+      tables,
+    );
+    const work = [
+      this.#followControl(session, signal),
+      ...Array.from({ length: topic.lanes }, (_, lane) => this.#followLane(session, lane, signal)),
+    ];
     try {
       await session.lookAtAll();
       await Promise.all(work);

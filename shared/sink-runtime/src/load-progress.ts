@@ -71,7 +71,6 @@ export class LoadProgress {
     const table = this.#tables.get(key);
     return table !== undefined && isWaiting(table) && !this.#superseded.has(key);
   }
-
 }
 
 function isWaiting({ state, load }: TableProgress): boolean {

@@ -3,8 +3,8 @@ import { displayTable, tableKey } from '@millrace/codec/table-key.js';
 import type { TableProgress } from '@millrace/contract/sink.js';
 import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { Changes } from '@millrace/flow/changes.js';
+import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { ChunkStream } from './chunk-stream.js';
 import type { LoadConsumerOptions } from './load-consumer.js';
 import type { LoadState, LoadStates } from './load-state.js';
@@ -50,7 +50,15 @@ export class LoadSession {
     for (const { source, load, chunksApplied } of tables) {
       if (load === null) continue;
       const applied = new Set(chunksApplied.map(({ index }) => index));
-      this.#tables.set(tableKey(source), { source, load, applied, prepared: 0, mapped: null, settled: false, turn: Promise.resolve() });
+      this.#tables.set(tableKey(source), {
+        source,
+        load,
+        applied,
+        prepared: 0,
+        mapped: null,
+        settled: false,
+        turn: Promise.resolve(),
+      });
     }
   }
 
@@ -80,7 +88,8 @@ export class LoadSession {
     const starts = record.kind === 'rows' ? record.seq === 0 : record.parts === 0;
     if (starts) await this.#begin(lane, table, record);
     const open = this.#open.get(lane);
-    if (open === undefined || open.table !== table || open.chunk !== record.chunk || open.attempt !== record.attempt) return 'done';
+    if (open === undefined || open.table !== table || open.chunk !== record.chunk || open.attempt !== record.attempt)
+      return 'done';
     if (record.kind === 'rows') await Promise.race([open.stream.push(record), open.applied]);
     else await this.#finishChunk(lane, open, record);
     return 'done';
@@ -99,7 +108,15 @@ export class LoadSession {
     if (began == null || mapped === null) return;
     const stream = new ChunkStream();
     const parts = mapped.mapParts(began.encoding, stream.parts());
-    const chunk = { load: table.load, table: mapped.version, index: record.chunk, attempt: record.attempt, asOf: began.asOf, encoding: began.encoding, parts };
+    const chunk = {
+      load: table.load,
+      table: mapped.version,
+      index: record.chunk,
+      attempt: record.attempt,
+      asOf: began.asOf,
+      encoding: began.encoding,
+      parts,
+    };
     const applied = this.#options.sink.load(chunk, this.#options.signal).finally(() => stream.close());
     // The lane awaits it at the chunk's end; until then a failure must not count as unhandled.
     applied.catch(() => undefined);
@@ -121,7 +138,9 @@ export class LoadSession {
     const open = this.#open.get(lane);
     if (open === undefined) return;
     this.#open.delete(lane);
-    open.stream.abandon(new MillraceError('LOAD_ABANDONED', { table: displayTable(open.table.source), chunk: open.chunk, attempt: open.attempt }));
+    open.stream.abandon(
+      new MillraceError('LOAD_ABANDONED', { table: displayTable(open.table.source), chunk: open.chunk, attempt: open.attempt }),
+    );
     await open.applied.catch(() => undefined);
   }
 
@@ -131,7 +150,8 @@ export class LoadSession {
       this.#options.signal.throwIfAborted();
       const state = this.#options.states.of(table.source);
       if (table.settled || (state !== undefined && state.load !== table.load && table.prepared > 0)) return null;
-      if (state?.load === table.load && state.began !== null && state.began.attempt >= attempt && table.mapped !== null) return state;
+      if (state?.load === table.load && state.began !== null && state.began.attempt >= attempt && table.mapped !== null)
+        return state;
       await this.#changes.wait(this.#options.signal);
     }
   }
@@ -165,7 +185,10 @@ export class LoadSession {
     for (const [lane, open] of this.#open) if (open.table === table) await this.#abandonChunk(lane);
     if (restarted) table.applied.clear();
     const mapped = this.#options.mapper.map(await this.#options.version(began.registryId));
-    const kept = await this.#options.sink.prepare(mapped.version, table.load, { preparation: this.#options.preparation, firstAttempt: state.firstAttempt });
+    const kept = await this.#options.sink.prepare(mapped.version, table.load, {
+      preparation: this.#options.preparation,
+      firstAttempt: state.firstAttempt,
+    });
     table.applied.clear();
     for (const index of kept) table.applied.add(index);
     table.mapped = mapped;

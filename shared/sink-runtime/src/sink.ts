@@ -2,15 +2,15 @@ import type { Checkpoint } from '@millrace/contract/position.js';
 import type { ApplyResult, SinkWriter, TablePreparation, TableProgress, TransactionGroup } from '@millrace/contract/sink.js';
 import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { Prefetch } from '@millrace/flow/prefetch.js';
 import type { Journal } from '@millrace/journal/journal.js';
 import { type JournalItem, JournalReader } from '@millrace/journal/journal-reader.js';
 import type { LoadTopicReader } from '@millrace/journal/load-topic.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
-import { publishDeadLetters, type DeadLetterPublisher } from './dead-letters.js';
+import { type DeadLetterPublisher, publishDeadLetters } from './dead-letters.js';
 import { GroupReader } from './group-reader.js';
 import { LoadConsumer } from './load-consumer.js';
 import { LoadProgress } from './load-progress.js';
-import { Prefetch } from '@millrace/flow/prefetch.js';
 import type { TableMapper } from './table-mapper.js';
 
 const PREFETCH_BYTES = 16 * 1024 * 1024;
@@ -108,7 +108,11 @@ async function applyAll({ options, items, progress, checkpoint }: Applying, sign
     if (group === undefined) return;
     await progress.ready(group.sources, signal);
     crashPoint('group-read');
-    const result = await applyUnlessAbandoned(options.sink, group.withCoverage((source, upTo) => progress.coverage(source, upTo)), signal);
+    const result = await applyUnlessAbandoned(
+      options.sink,
+      group.withCoverage((source, upTo) => progress.coverage(source, upTo)),
+      signal,
+    );
     if (result === null) continue;
     groups.applied(result.checkpoint);
     crashPoint('group-applied');

@@ -1,12 +1,17 @@
 import type { JournalBlock } from '@millrace/codec/block-reader.js';
-import { BlockRemapper, mapChunkPart, type RowChange, type TableMapping as VersionMapping } from '@millrace/codec/mapped-block.js';
+import {
+  BlockRemapper,
+  mapChunkPart,
+  type RowChange,
+  type TableMapping as VersionMapping,
+} from '@millrace/codec/mapped-block.js';
 import type { EventBlock } from '@millrace/contract/events.js';
 import type { ChunkEncoding, ChunkPart } from '@millrace/contract/load.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { invariant } from '@millrace/errors/millrace-error.js';
 import type { MappedChange, RowOrigin } from '@millrace/mapping/row-change.js';
 import type { TableMapping } from '@millrace/mapping/rule.js';
-import { createTableMapper, type MappedTable as Rules, type TableMapper as RuleMapper } from '@millrace/mapping/table-mapper.js';
+import { createTableMapper, type TableMapper as RuleMapper, type MappedTable as Rules } from '@millrace/mapping/table-mapper.js';
 
 /** A table as the target sees it, and how its loaded rows get there. */
 export interface MappedTable {
@@ -49,7 +54,8 @@ export class TableMapper {
     return {
       version: mapping.version,
       // Loaded rows come filtered by the source; only rules that change rows are left to apply.
-      mapParts: (encoding, parts) => (encoding === 'rows' && rules.kind === 'rows' ? mapRows(parts, version, loadMapping(rules, mapping.version)) : parts),
+      mapParts: (encoding, parts) =>
+        encoding === 'rows' && rules.kind === 'rows' ? mapRows(parts, version, loadMapping(rules, mapping.version)) : parts,
     };
   }
 
@@ -64,7 +70,10 @@ export class TableMapper {
     const target: TableVersion = rules.kind === 'identity' ? version : { ...version, schema: rules.target };
     if (rules.kind !== 'rows' && rules.filter === null) return { rules, mapping: { kind: 'rename', version: target } };
     const map = (change: RowChange): RowChange | null => {
-      const mapped = rules.mapChange({ kind: change.kind, before: 'before' in change ? change.before : null, after: 'after' in change ? change.after : null }, NO_ORIGIN);
+      const mapped = rules.mapChange(
+        { kind: change.kind, before: 'before' in change ? change.before : null, after: 'after' in change ? change.after : null },
+        NO_ORIGIN,
+      );
       return mapped === null ? null : toRowChange(mapped);
     };
     return { rules, mapping: { kind: 'rows', version: target, map } };
@@ -74,7 +83,12 @@ export class TableMapper {
 const NO_ORIGIN: RowOrigin = { phase: 'changes', position: '', transactionId: '', timeMicros: 0n, changeNumber: 0n };
 
 function loadMapping(rules: Rules, version: TableVersion): VersionMapping {
-  return { kind: 'rows', version, map: (change) => (change.kind === 'insert' ? { kind: 'insert', after: rules.mapRow(change.after, { ...NO_ORIGIN, phase: 'load' }) } : null) };
+  return {
+    kind: 'rows',
+    version,
+    map: (change) =>
+      change.kind === 'insert' ? { kind: 'insert', after: rules.mapRow(change.after, { ...NO_ORIGIN, phase: 'load' }) } : null,
+  };
 }
 
 function toRowChange({ kind, before, after }: MappedChange): RowChange {
@@ -86,6 +100,10 @@ function toRowChange({ kind, before, after }: MappedChange): RowChange {
   return kind === 'insert' ? { kind, after } : { kind, before, after };
 }
 
-async function* mapRows(parts: AsyncIterable<ChunkPart>, version: TableVersion, mapping: VersionMapping): AsyncGenerator<ChunkPart> {
+async function* mapRows(
+  parts: AsyncIterable<ChunkPart>,
+  version: TableVersion,
+  mapping: VersionMapping,
+): AsyncGenerator<ChunkPart> {
   for await (const part of parts) yield mapChunkPart(part, version, mapping);
 }

@@ -29,7 +29,8 @@ export function describeError(error: unknown, withStack: boolean): Readonly<Reco
   if (!(error instanceof Error)) return { message: String(error) };
   const stack = withStack ? { stack: error.stack } : {};
   const cause = error.cause === undefined ? {} : { cause: describeError(error.cause, withStack) };
-  if (error instanceof MillraceError) return { code: error.code, class: error.class, message: error.message, remedy: error.remedy, ...cause, ...stack };
+  if (error instanceof MillraceError)
+    return { code: error.code, class: error.class, message: error.message, remedy: error.remedy, ...cause, ...stack };
   return { type: error.name, message: error.message, ...cause, ...stack };
 }
 

@@ -49,7 +49,9 @@ export class AppendQueue implements AsyncDisposable {
     while (this.#waiting.length > 0) {
       const batch = this.#nextBatch();
       try {
-        await this.#writer.send(batch.map(({ value }, index) => ({ value, headers: { [SEQ_HEADER]: (this.#nextSeq + BigInt(index)).toString() } })));
+        await this.#writer.send(
+          batch.map(({ value }, index) => ({ value, headers: { [SEQ_HEADER]: (this.#nextSeq + BigInt(index)).toString() } })),
+        );
         this.#nextSeq += BigInt(batch.length);
         for (const { resolve } of batch) resolve();
       } catch (error) {

@@ -1,10 +1,10 @@
-import { type Socket, connect as connectTcp, isIP } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import kafkajs, { type Admin, type ISocketFactoryArgs, type KafkaConfig, type Producer, type ProducerConfig } from 'kafkajs';
 import Cluster from 'kafkajs/src/cluster/index.js';
-import { type KafkaAttempt, isTransient, kafkaError, reasonOf } from './kafka-error.js';
+import { isTransient, type KafkaAttempt, kafkaError, reasonOf } from './kafka-error.js';
 import type { KafkaSettings } from './kafka-settings.js';
 import { installLz4 } from './lz4-codec.js';
 
@@ -64,7 +64,11 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /** Runs an administrative request, again while the cluster is between two states. */
-  async admin<T>(attempt: Omit<KafkaAttempt, 'brokers'>, request: (admin: Admin) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async admin<T>(
+    attempt: Omit<KafkaAttempt, 'brokers'>,
+    request: (admin: Admin) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     return this.retry(attempt, () => this.#asAdmin(request), signal);
   }
 
@@ -140,7 +144,10 @@ export class KafkaClient implements AsyncDisposable {
 }
 
 /** A configuration whose connections can be ended: kafkajs itself waits for the answers to what is open. */
-function trackingSockets(base: KafkaConfig): { readonly config: KafkaConfig & Required<Pick<KafkaConfig, 'socketFactory'>>; readonly destroy: () => void } {
+function trackingSockets(base: KafkaConfig): {
+  readonly config: KafkaConfig & Required<Pick<KafkaConfig, 'socketFactory'>>;
+  readonly destroy: () => void;
+} {
   const sockets = new Set<Socket>();
   const socketFactory = (request: ISocketFactoryArgs): Socket => {
     const socket = openSocket(request);
@@ -182,7 +189,14 @@ function configOf({ brokers, tls, sasl }: KafkaSettings): KafkaConfig {
     // Retries are this package's own, so that each has one bound; kafkajs's own begin at 300 ms and multiply.
     retry: { retries: 0 },
     logLevel: kafkajs.logLevel.NOTHING,
-    ...(tls === null ? {} : { ssl: { ...(tls.ca === null ? {} : { ca: tls.ca }), ...(tls.client === null ? {} : { cert: tls.client.certificate, key: tls.client.key }) } }),
+    ...(tls === null
+      ? {}
+      : {
+          ssl: {
+            ...(tls.ca === null ? {} : { ca: tls.ca }),
+            ...(tls.client === null ? {} : { cert: tls.client.certificate, key: tls.client.key }),
+          },
+        }),
     ...(sasl === null ? {} : { sasl: saslOf(sasl) }),
   };
 }
@@ -204,7 +218,10 @@ const openSocket = ({ host, port, ssl, onConnect }: ISocketFactoryArgs): Socket 
   const name = isIP(host) === 0 ? { servername: host } : {};
   // kafkajs passes undefined for a plain listener, whatever its type says.
   const plain: unknown = ssl;
-  const socket = plain === undefined || plain === null ? connectTcp({ host, port }, onConnect) : connectTls({ host, port, ...name, ...ssl }, onConnect);
+  const socket =
+    plain === undefined || plain === null
+      ? connectTcp({ host, port }, onConnect)
+      : connectTls({ host, port, ...name, ...ssl }, onConnect);
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   return socket;

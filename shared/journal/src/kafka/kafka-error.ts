@@ -75,13 +75,21 @@ export function reasonOf(error: unknown): string {
 }
 
 /** The error of the table for a failure that no further try mends. */
-export function kafkaError(error: unknown, attempt: KafkaAttempt, sasl: { readonly username: string; readonly mechanism: string } | null): MillraceError {
+export function kafkaError(
+  error: unknown,
+  attempt: KafkaAttempt,
+  sasl: { readonly username: string; readonly mechanism: string } | null,
+): MillraceError {
   if (error instanceof MillraceError) return error;
   const { name, type, original } = rootOf(error);
   const { what, topic, brokers } = attempt;
   const reason = reasonOf(error);
   const options = { cause: error };
-  if (name === 'KafkaJSSASLAuthenticationError' || type === 'SASL_AUTHENTICATION_FAILED' || type === 'UNSUPPORTED_SASL_MECHANISM') {
+  if (
+    name === 'KafkaJSSASLAuthenticationError' ||
+    type === 'SASL_AUTHENTICATION_FAILED' ||
+    type === 'UNSUPPORTED_SASL_MECHANISM'
+  ) {
     const details = { brokers, user: sasl?.username ?? '(none)', mechanism: sasl?.mechanism ?? 'no login' };
     return new MillraceError('KAFKA_AUTHENTICATION_FAILED', details, options);
   }

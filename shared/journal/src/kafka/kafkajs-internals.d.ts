@@ -27,7 +27,11 @@ declare module 'kafkajs/src/cluster/index.js' {
   interface FetchResponse {
     readonly responses: readonly {
       readonly topicName: string;
-      readonly partitions: readonly { readonly partition: number; readonly highWatermark: string; readonly messages: readonly FetchedMessage[] }[];
+      readonly partitions: readonly {
+        readonly partition: number;
+        readonly highWatermark: string;
+        readonly messages: readonly FetchedMessage[];
+      }[];
     }[];
   }
 
@@ -53,7 +57,16 @@ declare module 'kafkajs/src/cluster/index.js' {
     findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
     findBroker(options: { readonly nodeId: string }): Promise<Broker>;
     fetchTopicsOffset(
-      topics: readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number }[]; readonly fromBeginning: boolean }[],
-    ): Promise<readonly { readonly topic: string; readonly partitions: readonly { readonly partition: number; readonly offset: string }[] }[]>;
+      topics: readonly {
+        readonly topic: string;
+        readonly partitions: readonly { readonly partition: number }[];
+        readonly fromBeginning: boolean;
+      }[],
+    ): Promise<
+      readonly {
+        readonly topic: string;
+        readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+      }[]
+    >;
   }
 }

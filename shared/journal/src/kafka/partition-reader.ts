@@ -2,7 +2,7 @@ import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type Cluster from 'kafkajs/src/cluster/index.js';
 import type { FetchedMessage } from 'kafkajs/src/cluster/index.js';
 import type { JournalMetrics } from '../journal-metrics.js';
-import { type LogBounds, checkBounds } from '../rules/reader-rules.js';
+import { checkBounds, type LogBounds } from '../rules/reader-rules.js';
 import type { Connected, KafkaClient } from './kafka-client.js';
 import { protocolErrorType } from './kafka-error.js';
 
@@ -40,18 +40,29 @@ export class PartitionReader implements AsyncDisposable {
   /** The log's first offset and the one that the next record gets. */
   async bounds(signal?: AbortSignal): Promise<LogBounds> {
     const { client, topic } = this.#options;
-    return client.retry({ what: 'reading the log\'s bounds', topic }, () => this.#connected(async (cluster) => this.#listOffsets(cluster)), signal);
+    return client.retry(
+      { what: "reading the log's bounds", topic },
+      () => this.#connected(async (cluster) => this.#listOffsets(cluster)),
+      signal,
+    );
   }
 
-  /** Records `[from, to)`, in pieces as they come. */
+  /** Records `[from, to)`, in pieces as they come. @throws MillraceError JOURNAL_TRUNCATED where the log ends below `to` */
   async *range(from: bigint, to: bigint, signal?: AbortSignal): AsyncGenerator<readonly KafkaRecord[]> {
     let next = from;
     while (next < to) {
       const records = await this.#fetch(next, signal);
+      if (records.length === 0) await this.check(to, signal);
       const inside = records.filter(({ offset }) => offset < to);
       next += BigInt(inside.length);
       if (inside.length > 0) yield inside;
     }
+  }
+
+  /** Waits until the log holds a record at this offset. */
+  async arrival(offset: bigint, signal: AbortSignal): Promise<void> {
+    await this.check(offset, signal);
+    while ((await this.#fetch(offset, signal)).length === 0) signal.throwIfAborted();
   }
 
   /** Records from an offset on, for ever: pieces as they come, one fetch ahead of the caller. Ends when the signal aborts. */
@@ -59,11 +70,12 @@ export class PartitionReader implements AsyncDisposable {
     await this.check(from, signal);
     let ahead = this.#ahead(from, signal);
     while (!signal.aborted) {
-      const { records, error } = await ahead;
-      if (error !== undefined) {
+      const piece = await ahead;
+      if ('failure' in piece) {
         if (signal.aborted) return;
-        throw error;
+        throw piece.failure;
       }
+      const { records } = piece;
       ahead = this.#ahead(from + BigInt(records.length), signal);
       from += BigInt(records.length);
       if (records.length > 0) yield records;
@@ -84,18 +96,25 @@ export class PartitionReader implements AsyncDisposable {
   }
 
   /** Never rejects, so that a fetch whose records nobody comes for is not an unhandled rejection. */
-  async #ahead(from: bigint, signal: AbortSignal): Promise<{ readonly records: readonly KafkaRecord[]; readonly error?: unknown }> {
+  async #ahead(
+    from: bigint,
+    signal: AbortSignal,
+  ): Promise<{ readonly records: readonly KafkaRecord[] } | { readonly failure: unknown }> {
     try {
       return { records: await this.#fetch(from, signal) };
-    } catch (error) {
-      return { records: [], error };
+    } catch (failure) {
+      return { failure };
     }
   }
 
   /** At least one record, or none after IDLE_WAIT_MS. */
   async #fetch(from: bigint, signal?: AbortSignal): Promise<readonly KafkaRecord[]> {
     const { client, topic, metrics } = this.#options;
-    const { records, end } = await client.retry({ what: 'reading', topic }, () => this.#connected((cluster) => this.#fetchOnce(cluster, from)), signal);
+    const { records, end } = await client.retry(
+      { what: 'reading', topic },
+      () => this.#connected((cluster) => this.#fetchOnce(cluster, from)),
+      signal,
+    );
     if (records.length > 0) {
       const bytes = records.reduce((sum, { value }) => sum + value.length, 0);
       metrics.received(topic, records.length, bytes, end - from - BigInt(records.length));
@@ -107,7 +126,13 @@ export class PartitionReader implements AsyncDisposable {
     const { topic, partition } = this.#options;
     const broker = await cluster.findBroker({ nodeId: this.#leader(cluster) });
     const partitions = [{ partition, fetchOffset: from.toString(), maxBytes: FETCH_BYTES }];
-    const request = { isolationLevel: 0, maxWaitTime: IDLE_WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES, topics: [{ topic, partitions }] };
+    const request = {
+      isolationLevel: 0,
+      maxWaitTime: IDLE_WAIT_MS,
+      minBytes: 1,
+      maxBytes: FETCH_BYTES,
+      topics: [{ topic, partitions }],
+    };
     try {
       const { responses } = await broker.fetch(request);
       const answer = responses[0]?.partitions[0];

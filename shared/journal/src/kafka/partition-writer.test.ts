@@ -36,11 +36,18 @@ function written(offset: number, partition = 2, errorCode = 0): RecordMetadata[]
 const RECORDS = [{ value: Buffer.from('a') }, { value: Buffer.from('b') }];
 
 test('#46 a reply that does not name the partition counts as none: the same records go again', async () => {
-  const { writer, producers } = scriptedKafka([() => [], () => written(7, 1), () => written(7, 2, 6), () => [...written(7), ...written(8)], () => written(9)]);
+  const { writer, producers } = scriptedKafka([
+    () => [],
+    () => written(7, 1),
+    () => written(7, 2, 6),
+    () => [...written(7), ...written(8)],
+    () => written(9),
+  ]);
   expect(await writer.send(RECORDS)).toBe(9n);
   const sends = producers.flat();
   expect(sends).toHaveLength(5);
-  for (const { messages, acks } of sends) expect([acks, messages.map(({ partition, value }) => `${partition}${String(value)}`)]).toEqual([-1, ['2a', '2b']]);
+  for (const { messages, acks } of sends)
+    expect([acks, messages.map(({ partition, value }) => `${partition}${String(value)}`)]).toEqual([-1, ['2a', '2b']]);
 });
 
 test('#42 every send is to one partition, and a second one does not begin before the first has ended', async () => {
@@ -57,7 +64,7 @@ test('#42 every send is to one partition, and a second one does not begin before
   expect(producers.flat()).toHaveLength(2);
 });
 
-test('after a failure the next try has a producer of its own, because the old one\'s numbers may be out of step with the broker', async () => {
+test("after a failure the next try has a producer of its own, because the old one's numbers may be out of step with the broker", async () => {
   const broken = (): RecordMetadata[] => {
     throw new kafkajs.KafkaJSConnectionError('reset', { broker: 'b', code: 'ECONNRESET' });
   };
@@ -68,5 +75,9 @@ test('after a failure the next try has a producer of its own, because the old on
 
 test('a fate that stays unknown is an error of its own once patience ends', async () => {
   const { writer } = scriptedKafka([() => []]);
-  expect(await failure(writer.send(RECORDS))).toMatchObject({ code: 'KAFKA_UNAVAILABLE', class: 'retry', details: { topic: 't', what: 'writing' } });
+  expect(await failure(writer.send(RECORDS))).toMatchObject({
+    code: 'KAFKA_UNAVAILABLE',
+    class: 'retry',
+    details: { topic: 't', what: 'writing' },
+  });
 });

@@ -1,4 +1,4 @@
-import { MillraceError, invariant } from '@millrace/errors/millrace-error.js';
+import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import kafkajs, { type IHeaders, type RecordMetadata } from 'kafkajs';
 import type { JournalMetrics } from '../journal-metrics.js';
 import type { Connected, KafkaClient, KafkaProducer } from './kafka-client.js';
@@ -66,14 +66,26 @@ export class PartitionWriter implements AsyncDisposable {
     this.#records += records.length;
     try {
       const { via } = await this.#connected();
-      const messages = records.map(({ value, headers }) => ({ partition, key: null, value: asBuffer(value), ...(headers === undefined ? {} : { headers }) }));
-      const sending = via.send({ topic, acks: -1, timeout: WRITE_TIMEOUT_MS, compression: kafkajs.CompressionTypes.LZ4, messages });
+      const messages = records.map(({ value, headers }) => ({
+        partition,
+        key: null,
+        value: asBuffer(value),
+        ...(headers === undefined ? {} : { headers }),
+      }));
+      const sending = via.send({
+        topic,
+        acks: -1,
+        timeout: WRITE_TIMEOUT_MS,
+        compression: kafkajs.CompressionTypes.LZ4,
+        messages,
+      });
       return this.#offsetIn(await withDeadline(sending));
     } catch (error) {
       // kafkajs has tried it once more under the same numbers, which the broker would know again. From here on they may disagree, and
       // the connection may be dead without either side knowing: a copy under new numbers is known by what is in the record.
       await this.#dropProducer();
-      if (protocolErrorType(error) === 'MESSAGE_TOO_LARGE') throw new MillraceError('RECORD_OVER_TOPIC_LIMIT', { topic, bytes: bytesOf(records) }, { cause: error });
+      if (protocolErrorType(error) === 'MESSAGE_TOO_LARGE')
+        throw new MillraceError('RECORD_OVER_TOPIC_LIMIT', { topic, bytes: bytesOf(records) }, { cause: error });
       throw error;
     }
   }
@@ -81,7 +93,13 @@ export class PartitionWriter implements AsyncDisposable {
   #offsetIn(result: readonly RecordMetadata[]): bigint {
     const { topic, partition } = this.#options;
     const entry = result.length === 1 ? result[0] : undefined;
-    if (entry === undefined || entry.topicName !== topic || entry.partition !== partition || entry.errorCode !== 0 || entry.baseOffset === undefined) {
+    if (
+      entry === undefined ||
+      entry.topicName !== topic ||
+      entry.partition !== partition ||
+      entry.errorCode !== 0 ||
+      entry.baseOffset === undefined
+    ) {
       throw new kafkajs.KafkaJSRequestTimeoutError('the reply does not name the partition');
     }
     return BigInt(entry.baseOffset);
@@ -122,7 +140,10 @@ export class PartitionWriter implements AsyncDisposable {
 async function withDeadline<T>(sending: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new kafkajs.KafkaJSRequestTimeoutError(`no reply within ${SEND_DEADLINE_MS / 1000} s`)), SEND_DEADLINE_MS);
+    timer = setTimeout(
+      () => reject(new kafkajs.KafkaJSRequestTimeoutError(`no reply within ${SEND_DEADLINE_MS / 1000} s`)),
+      SEND_DEADLINE_MS,
+    );
   });
   try {
     return await Promise.race([sending, late]);

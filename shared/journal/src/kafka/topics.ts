@@ -21,7 +21,12 @@ export class Topics {
    * the number that it was made with.
    * @throws MillraceError TOPIC_SETTING_WRONG
    */
-  async check(topic: string, plan: TopicPlan, options: { readonly anyPartitions: boolean }, signal?: AbortSignal): Promise<number | null> {
+  async check(
+    topic: string,
+    plan: TopicPlan,
+    options: { readonly anyPartitions: boolean },
+    signal?: AbortSignal,
+  ): Promise<number | null> {
     const found = await this.describe(topic, signal);
     if (found === null) return null;
     const definition = topicDefinition(plan, await this.#brokers(topic, signal));
@@ -31,7 +36,12 @@ export class Topics {
   }
 
   /** Makes a missing topic and checks what is there then: somebody else may have been first. */
-  async create(topic: string, plan: TopicPlan, options: { readonly anyPartitions: boolean }, signal?: AbortSignal): Promise<number> {
+  async create(
+    topic: string,
+    plan: TopicPlan,
+    options: { readonly anyPartitions: boolean },
+    signal?: AbortSignal,
+  ): Promise<number> {
     await this.#create(topic, topicDefinition(plan, await this.#brokers(topic, signal)), signal);
     const deadline = performance.now() + VISIBLE_WITHIN_MS;
     // Brokers learn of a new topic one after the other.
@@ -39,7 +49,12 @@ export class Topics {
       const partitions = await this.check(topic, plan, options, signal);
       if (partitions !== null) return partitions;
       if (performance.now() > deadline) {
-        throw new MillraceError('KAFKA_UNAVAILABLE', { what: 'creating', topic, seconds: VISIBLE_WITHIN_MS / 1000, reason: 'the new topic does not show' });
+        throw new MillraceError('KAFKA_UNAVAILABLE', {
+          what: 'creating',
+          topic,
+          seconds: VISIBLE_WITHIN_MS / 1000,
+          reason: 'the new topic does not show',
+        });
       }
       await sleep(LOOK_EVERY_MS, undefined, signal === undefined ? {} : { signal });
     }
@@ -78,13 +93,21 @@ export class Topics {
     const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
     await this.#client.admin(
       { what: 'creating', topic },
-      (admin) => admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }], waitForLeaders: false }),
+      (admin) =>
+        admin.createTopics({
+          topics: [{ topic, numPartitions: partitions, replicationFactor, configEntries }],
+          waitForLeaders: false,
+        }),
       signal,
     );
   }
 
   async #brokers(topic: string, signal?: AbortSignal): Promise<number> {
-    return this.#client.admin({ what: 'describing the cluster', topic }, async (admin) => (await admin.describeCluster()).brokers.length, signal);
+    return this.#client.admin(
+      { what: 'describing the cluster', topic },
+      async (admin) => (await admin.describeCluster()).brokers.length,
+      signal,
+    );
   }
 }
 
@@ -93,7 +116,9 @@ async function describeTopic(admin: Admin, topic: string): Promise<TopicDescript
   const partitions = metadata?.topics.find(({ name }) => name === topic)?.partitions ?? [];
   // A topic that is just coming into being has partitions without a leader.
   if (partitions.length === 0 || partitions.some(({ leader }) => leader < 0)) return null;
-  const described = await orNullIfMissing(() => admin.describeConfigs({ includeSynonyms: false, resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }] }));
+  const described = await orNullIfMissing(() =>
+    admin.describeConfigs({ includeSynonyms: false, resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }] }),
+  );
   if (described === null) return null;
   const entries = described.resources.flatMap(({ configEntries }) => configEntries);
   return {

@@ -29,7 +29,8 @@ export class RegistryClient {
   constructor({ url, login }: RegistrySettings, patienceMs = DEFAULT_PATIENCE_MS) {
     this.url = url.replace(/\/+$/, '');
     this.#patienceMs = patienceMs;
-    this.#authorization = login === null ? undefined : `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`;
+    this.#authorization =
+      login === null ? undefined : `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`;
   }
 
   /**
@@ -39,10 +40,16 @@ export class RegistryClient {
    */
   async register(subject: string, schema: string, signal?: AbortSignal): Promise<number> {
     const path = `/subjects/${encodeURIComponent(subject)}/versions`;
-    const post = (): Promise<Reply> => this.#request({ method: 'POST', path, body: { schema }, what: `registering ${subject}` }, signal);
+    const post = (): Promise<Reply> =>
+      this.#request({ method: 'POST', path, body: { schema }, what: `registering ${subject}` }, signal);
     let reply = await post();
     if (reply.status === 409) {
-      const config = { method: 'PUT', path: `/config/${encodeURIComponent(subject)}`, body: { compatibility: 'NONE' }, what: `setting the compatibility of ${subject}` };
+      const config = {
+        method: 'PUT',
+        path: `/config/${encodeURIComponent(subject)}`,
+        body: { compatibility: 'NONE' },
+        what: `setting the compatibility of ${subject}`,
+      };
       this.#expectOk(await this.#request(config, signal), config.what, subject);
       reply = await post();
     }
@@ -82,7 +89,10 @@ export class RegistryClient {
     if (reply.status !== 404) this.#expectOk(reply, what, subject);
   }
 
-  async #request(request: { readonly method: string; readonly path: string; readonly body?: unknown; readonly what: string }, signal?: AbortSignal): Promise<Reply> {
+  async #request(
+    request: { readonly method: string; readonly path: string; readonly body?: unknown; readonly what: string },
+    signal?: AbortSignal,
+  ): Promise<Reply> {
     const deadline = performance.now() + this.#patienceMs;
     for (let tries = 0; ; tries++) {
       signal?.throwIfAborted();
@@ -91,7 +101,12 @@ export class RegistryClient {
       signal?.throwIfAborted();
       const pause = retryPauseMs(tries);
       if (performance.now() + pause > deadline) {
-        const details = { url: this.url, what: request.what, seconds: Math.round(this.#patienceMs / 1000), reason: outcome.reason };
+        const details = {
+          url: this.url,
+          what: request.what,
+          seconds: Math.round(this.#patienceMs / 1000),
+          reason: outcome.reason,
+        };
         throw new MillraceError('REGISTRY_UNREACHABLE', details, { cause: outcome.cause });
       }
       await sleep(pause, undefined, signal === undefined ? {} : { signal });
@@ -115,7 +130,8 @@ export class RegistryClient {
         signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       });
       const text = await response.text();
-      if (response.status >= 500 || response.status === 429 || response.status === 408) return { reason: `HTTP ${response.status}`, cause: text };
+      if (response.status >= 500 || response.status === 429 || response.status === 408)
+        return { reason: `HTTP ${response.status}`, cause: text };
       return { reply: { status: response.status, body: parsedJson(text) } };
     } catch (cause) {
       return { reason: timeout.aborted ? `no answer within ${REQUEST_TIMEOUT_MS / 1000} s` : networkReason(cause), cause };
@@ -125,7 +141,8 @@ export class RegistryClient {
   #expectOk({ status, body }: Reply, what: string, subject: string): void {
     if (status >= 200 && status < 300) return;
     const error = errorBody.safeParse(body).data;
-    if (error?.error_code !== undefined && READ_ONLY_CODES.has(error.error_code)) throw new MillraceError('REGISTRY_READ_ONLY', { url: this.url, subject });
+    if (error?.error_code !== undefined && READ_ONLY_CODES.has(error.error_code))
+      throw new MillraceError('REGISTRY_READ_ONLY', { url: this.url, subject });
     if (/read[- ]?only/i.test(error?.message ?? '')) throw new MillraceError('REGISTRY_READ_ONLY', { url: this.url, subject });
     if (status === 401) throw new MillraceError('REGISTRY_DENIED', { url: this.url, status });
     if (status === 403) throw new MillraceError('REGISTRY_READ_ONLY', { url: this.url, subject });

@@ -4,8 +4,8 @@ import { rowSchemaJson } from '@millrace/codec/row-schema.js';
 import { expect, test } from 'vitest';
 import { failure } from '../testing/failure.js';
 import { sampleTable } from '../testing/sample-blocks.js';
-import { RegistryClient } from './registry-client.js';
 import { Registry } from './registry.js';
+import { RegistryClient } from './registry-client.js';
 
 interface Seen {
   readonly method: string;
@@ -24,11 +24,15 @@ class ScriptedRegistry implements AsyncDisposable {
       this.seen.push(seen);
       const { status, body } = answer(seen, this.seen.length);
       request.resume();
-      response.writeHead(status, { 'content-type': 'application/json' }).end(typeof body === 'string' ? body : JSON.stringify(body));
+      response
+        .writeHead(status, { 'content-type': 'application/json' })
+        .end(typeof body === 'string' ? body : JSON.stringify(body));
     });
   }
 
-  static async start(answer: (request: Seen, count: number) => { readonly status: number; readonly body: unknown }): Promise<ScriptedRegistry> {
+  static async start(
+    answer: (request: Seen, count: number) => { readonly status: number; readonly body: unknown },
+  ): Promise<ScriptedRegistry> {
     const registry = new ScriptedRegistry(answer);
     registry.#server.listen(0, '127.0.0.1');
     await once(registry.#server, 'listening');
@@ -38,7 +42,10 @@ class ScriptedRegistry implements AsyncDisposable {
   client(patienceMs = 2_000): RegistryClient {
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('not listening');
-    return new RegistryClient({ url: `http://127.0.0.1:${address.port}/`, login: { username: 'me', password: 's3cret' } }, patienceMs);
+    return new RegistryClient(
+      { url: `http://127.0.0.1:${address.port}/`, login: { username: 'me', password: 's3cret' } },
+      patienceMs,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -49,10 +56,21 @@ class ScriptedRegistry implements AsyncDisposable {
 }
 
 test('#45 a read-only registry is an error before anything is written', async () => {
-  await using confluent = await ScriptedRegistry.start(() => ({ status: 422, body: { error_code: 42205, message: 'Subject t-public.orders is in read-only mode' } }));
-  expect(await failure(new Registry(confluent.client(), 't').register(sampleTable('orders')))).toMatchObject({ code: 'REGISTRY_READ_ONLY', class: 'operator' });
-  await using denied = await ScriptedRegistry.start(() => ({ status: 403, body: { error_code: 40301, message: 'User is denied operation Write' } }));
-  expect(await failure(new Registry(denied.client(), 't').register(sampleTable('orders')))).toMatchObject({ code: 'REGISTRY_READ_ONLY' });
+  await using confluent = await ScriptedRegistry.start(() => ({
+    status: 422,
+    body: { error_code: 42205, message: 'Subject t-public.orders is in read-only mode' },
+  }));
+  expect(await failure(new Registry(confluent.client(), 't').register(sampleTable('orders')))).toMatchObject({
+    code: 'REGISTRY_READ_ONLY',
+    class: 'operator',
+  });
+  await using denied = await ScriptedRegistry.start(() => ({
+    status: 403,
+    body: { error_code: 40301, message: 'User is denied operation Write' },
+  }));
+  expect(await failure(new Registry(denied.client(), 't').register(sampleTable('orders')))).toMatchObject({
+    code: 'REGISTRY_READ_ONLY',
+  });
 });
 
 test('an answer that holds no id is never taken for one', async () => {
@@ -63,11 +81,19 @@ test('an answer that holds no id is never taken for one', async () => {
 });
 
 test('a registry that fails for a moment is asked again, and for ever it is an error', async () => {
-  await using flaky = await ScriptedRegistry.start((_request, count) => (count < 3 ? { status: 503, body: 'busy' } : { status: 200, body: { id: 12 } }));
+  await using flaky = await ScriptedRegistry.start((_request, count) =>
+    count < 3 ? { status: 503, body: 'busy' } : { status: 200, body: { id: 12 } },
+  );
   expect(await flaky.client().register('s', '{}')).toBe(12);
   await using broken = await ScriptedRegistry.start(() => ({ status: 500, body: 'no' }));
-  expect(await failure(broken.client(300).register('s', '{}'))).toMatchObject({ code: 'REGISTRY_UNREACHABLE', class: 'retry', details: { reason: 'HTTP 500' } });
-  expect(await failure(new RegistryClient({ url: 'http://127.0.0.1:1', login: null }, 200).register('s', '{}'))).toMatchObject({ code: 'REGISTRY_UNREACHABLE' });
+  expect(await failure(broken.client(300).register('s', '{}'))).toMatchObject({
+    code: 'REGISTRY_UNREACHABLE',
+    class: 'retry',
+    details: { reason: 'HTTP 500' },
+  });
+  expect(await failure(new RegistryClient({ url: 'http://127.0.0.1:1', login: null }, 200).register('s', '{}'))).toMatchObject({
+    code: 'REGISTRY_UNREACHABLE',
+  });
 });
 
 test('a subject that insists on compatibility is set to NONE, once it refuses', async () => {
@@ -84,24 +110,40 @@ test('a subject that insists on compatibility is set to NONE, once it refuses', 
 });
 
 test('an id that the registry does not know is told apart from a path where no registry is', async () => {
-  await using empty = await ScriptedRegistry.start(() => ({ status: 404, body: { error_code: 40403, message: 'Schema not found' } }));
-  expect(await failure(new Registry(empty.client(), 't').version(9, null))).toMatchObject({ code: 'REGISTRY_EMPTY', details: { id: 9 } });
+  await using empty = await ScriptedRegistry.start(() => ({
+    status: 404,
+    body: { error_code: 40403, message: 'Schema not found' },
+  }));
+  expect(await failure(new Registry(empty.client(), 't').version(9, null))).toMatchObject({
+    code: 'REGISTRY_EMPTY',
+    details: { id: 9 },
+  });
   await using wrongPath = await ScriptedRegistry.start(() => ({ status: 404, body: 'Not found' }));
   expect(await failure(new Registry(wrongPath.client(), 't').version(9, null))).toMatchObject({ code: 'REGISTRY_REFUSED' });
 });
 
 test('a version is one object, asked for once, however many need it at a time', async () => {
   const schema = sampleTable('orders');
-  await using server = await ScriptedRegistry.start(({ method }) => ({ status: 200, body: method === 'POST' ? { id: 3 } : { schema: rowSchemaJson(schema) } }));
+  await using server = await ScriptedRegistry.start(({ method }) => ({
+    status: 200,
+    body: method === 'POST' ? { id: 3 } : { schema: rowSchemaJson(schema) },
+  }));
   const registry = new Registry(server.client(), 't');
-  const versions = await Promise.all([registry.version(3, null), registry.version(3, null), registry.register(schema), registry.register({ ...schema })]);
+  const versions = await Promise.all([
+    registry.version(3, null),
+    registry.version(3, null),
+    registry.register(schema),
+    registry.register({ ...schema }),
+  ]);
   expect(new Set(versions).size).toBe(1);
   expect(versions[0]).toMatchObject({ source: schema.id, schema, registryId: 3 });
   expect(server.seen).toHaveLength(2);
 });
 
 test('a failed registration is tried afresh by the next caller', async () => {
-  await using server = await ScriptedRegistry.start((_request, count) => (count === 1 ? { status: 401, body: {} } : { status: 200, body: { id: 3 } }));
+  await using server = await ScriptedRegistry.start((_request, count) =>
+    count === 1 ? { status: 401, body: {} } : { status: 200, body: { id: 3 } },
+  );
   const registry = new Registry(server.client(), 't');
   expect(await failure(registry.register(sampleTable('orders')))).toMatchObject({ code: 'REGISTRY_DENIED' });
   expect((await registry.register(sampleTable('orders'))).registryId).toBe(3);

@@ -1,5 +1,5 @@
-import { newTableVersion, rowSchemaJson, tableSchemaOf, tableVersionOf } from '@millrace/codec/row-schema.js';
 import { fingerprintOf } from '@millrace/codec/fingerprint.js';
+import { newTableVersion, rowSchemaJson, tableSchemaOf, tableVersionOf } from '@millrace/codec/row-schema.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { inParallel } from './in-parallel.js';

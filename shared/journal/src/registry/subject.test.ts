@@ -22,10 +22,12 @@ test('no two tables share a subject, however long their names', () => {
     }),
   );
   const long = 'é'.repeat(63);
-  expect(subjectOf('t', { schema: long, table: long })).not.toBe(subjectOf('t', { schema: long, table: `${long.slice(0, 62)}è` }));
+  expect(subjectOf('t', { schema: long, table: long })).not.toBe(
+    subjectOf('t', { schema: long, table: `${long.slice(0, 62)}è` }),
+  );
 });
 
-test('a topic\'s subjects are told from those of another topic whose name begins alike', () => {
+test("a topic's subjects are told from those of another topic whose name begins alike", () => {
   const topic = 'shop.journal';
   expect(isSubjectOf(topic, subjectOf(topic, { schema: 'a.b-c', table: 'd-e.f' }))).toBe(true);
   expect(isSubjectOf(topic, recordSubject(topic, 'Block'))).toBe(true);

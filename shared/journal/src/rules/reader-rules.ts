@@ -1,6 +1,6 @@
 import { describePosition, samePosition } from '@millrace/codec/position.js';
 import type { Checkpoint, Position } from '@millrace/contract/position.js';
-import { type BlockRecordHeader, type RecordHeader, type TakeoverHeader, isCertain } from './record-header.js';
+import { type BlockRecordHeader, isCertain, type RecordHeader, type TakeoverHeader } from './record-header.js';
 
 /** Where a reader stands. */
 export interface ReaderState {
@@ -69,14 +69,19 @@ function onBlock(state: ReaderState, record: BlockRecordHeader): ReaderDecision 
   const { offset, epoch, seq } = record;
   if (state.journal !== null && record.journal !== state.journal) return foreign(offset, state.journal, record.journal);
   if (epoch < state.epoch) {
-    if (isCertain(record)) return rewritten(offset, `a block of epoch ${epoch} was in force there, after epoch ${state.epoch} had begun`);
+    if (isCertain(record))
+      return rewritten(offset, `a block of epoch ${epoch} was in force there, after epoch ${state.epoch} had begun`);
     return { kind: 'ignore', reason: 'fenced', state: passing(state) };
   }
   if (epoch > state.epoch) return inconsistent(offset, `its epoch ${epoch} has no Takeover; epoch ${state.epoch} is in force`);
   if (seq <= state.seq) return { kind: 'ignore', reason: 'duplicate', state: passing(state) };
-  if (seq > state.seq + 1n) return inconsistent(offset, `block ${state.seq + 1n} of epoch ${epoch} is missing; block ${seq} follows block ${state.seq}`);
+  if (seq > state.seq + 1n)
+    return inconsistent(offset, `block ${state.seq + 1n} of epoch ${epoch} is missing; block ${seq} follows block ${state.seq}`);
   if (!samePosition(record.after, state.position)) {
-    return inconsistent(offset, `it continues at ${positionText(record.after)}, the journal ends at ${positionText(state.position)}`);
+    return inconsistent(
+      offset,
+      `it continues at ${positionText(record.after)}, the journal ends at ${positionText(state.position)}`,
+    );
   }
   const slice = sliceAfter(state, record);
   if (slice.kind === 'misplaced') return inconsistent(offset, slice.what);
@@ -102,7 +107,8 @@ function sliceAfter(
     return { kind: 'misplaced', what: `slice ${state.nextSlice} of a large transaction is missing` };
   }
   const expected = state.nextSlice ?? 0;
-  if (slice.index !== expected) return { kind: 'misplaced', what: `slice ${expected} of a large transaction is missing; slice ${slice.index} follows` };
+  if (slice.index !== expected)
+    return { kind: 'misplaced', what: `slice ${expected} of a large transaction is missing; slice ${slice.index} follows` };
   return { kind: 'next', next: slice.last ? null : slice.index + 1 };
 }
 

@@ -32,7 +32,10 @@ export function judgeBetween({ journal, epoch }: Incarnation, records: Iterable<
   for (const record of records) {
     if (record.kind === 'takeover' && record.epoch > epoch) return { kind: 'fenced', epoch: record.epoch, offset: record.offset };
     if (record.kind === 'block' && record.journal !== journal) {
-      return { kind: 'error', error: { code: 'JOURNAL_FOREIGN', offset: record.offset, expected: journal, found: record.journal } };
+      return {
+        kind: 'error',
+        error: { code: 'JOURNAL_FOREIGN', offset: record.offset, expected: journal, found: record.journal },
+      };
     }
     if (record.kind === 'block' && record.epoch > epoch) {
       const what = `its epoch ${record.epoch} has no Takeover; epoch ${epoch} is in force`;

@@ -1,6 +1,6 @@
 import type { ReaderState } from './reader-rules.js';
 import { beginningOfJournal } from './reader-rules.js';
-import { type BlockRecordHeader, type RecordHeader, isCertain } from './record-header.js';
+import { type BlockRecordHeader, isCertain, type RecordHeader } from './record-header.js';
 
 export type TailStart =
   /** Read forward by the reader's rules from `state.nextOffset`. */
@@ -42,7 +42,11 @@ export function stateBefore(block: BlockRecordHeader): ReaderState {
  */
 export function trimPoint(records: readonly RecordHeader[], readers: readonly bigint[]): bigint | null {
   const anchor = records.findLast(
-    (record) => record.kind === 'block' && isCertain(record) && (record.slice?.index ?? 0) === 0 && readers.every((next) => record.offset < next),
+    (record) =>
+      record.kind === 'block' &&
+      isCertain(record) &&
+      (record.slice?.index ?? 0) === 0 &&
+      readers.every((next) => record.offset < next),
   );
   return anchor?.offset ?? null;
 }

@@ -33,7 +33,8 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
  */
 export function topicDefinition(plan: TopicPlan, brokers: number): TopicDefinition {
   const replicationFactor = Math.min(3, brokers);
-  const durability: Readonly<Record<string, string>> = replicationFactor === 3 ? { 'min.insync.replicas': '2' } : { 'min.insync.replicas': '1', 'flush.messages': '1' };
+  const durability: Readonly<Record<string, string>> =
+    replicationFactor === 3 ? { 'min.insync.replicas': '2' } : { 'min.insync.replicas': '1', 'flush.messages': '1' };
   return {
     partitions: plan.partitions,
     replicationFactor,
@@ -52,12 +53,20 @@ export function topicDefinition(plan: TopicPlan, brokers: number): TopicDefiniti
 const AT_LEAST = new Set(['max.message.bytes', 'min.insync.replicas']);
 
 /** The first thing of an existing topic that Millrace cannot work with; null: none. `partitions` null: any number. */
-export function wrongSetting(definition: TopicDefinition, topic: TopicDescription, partitions: number | null): WrongSetting | null {
+export function wrongSetting(
+  definition: TopicDefinition,
+  topic: TopicDescription,
+  partitions: number | null,
+): WrongSetting | null {
   if (partitions !== null && topic.partitions !== partitions) {
     return { setting: 'partitions', found: String(topic.partitions), needed: String(partitions) };
   }
   if (topic.replicationFactor < definition.replicationFactor) {
-    return { setting: 'replication factor', found: String(topic.replicationFactor), needed: String(definition.replicationFactor) };
+    return {
+      setting: 'replication factor',
+      found: String(topic.replicationFactor),
+      needed: String(definition.replicationFactor),
+    };
   }
   for (const [setting, needed] of Object.entries(definition.settings)) {
     const found = topic.settings.get(setting) ?? '(unknown)';

@@ -1,10 +1,10 @@
-import { sharedServers, uniqueTopicPrefix } from '@millrace/testkit/servers.js';
-import { type JournalItem, JournalReader } from '../journal-reader.js';
-import { type Journal, openJournal } from '../journal.js';
-import type { TopicOptions } from '../open-topic.js';
-import type { KafkaSettings } from '../kafka/kafka-settings.js';
-import type { RegistrySettings } from '../registry/registry-settings.js';
 import type { Checkpoint } from '@millrace/contract/position.js';
+import { sharedServers, uniqueTopicPrefix } from '@millrace/testkit/servers.js';
+import { type Journal, openJournal } from '../journal.js';
+import { type JournalItem, JournalReader } from '../journal-reader.js';
+import type { KafkaSettings } from '../kafka/kafka-settings.js';
+import type { TopicOptions } from '../open-topic.js';
+import type { RegistrySettings } from '../registry/registry-settings.js';
 
 export interface TestServers {
   readonly kafka: KafkaSettings;
@@ -31,7 +31,12 @@ export async function testJournal(servers: TestServers, options: Partial<TopicOp
 }
 
 /** Reads until `enough` says so; fails when that takes too long. */
-export async function readUntil(journal: Journal, from: Checkpoint | null, enough: (items: readonly JournalItem[]) => boolean, deadlineMs = 20_000): Promise<JournalItem[]> {
+export async function readUntil(
+  journal: Journal,
+  from: Checkpoint | null,
+  enough: (items: readonly JournalItem[]) => boolean,
+  deadlineMs = 20_000,
+): Promise<JournalItem[]> {
   const stop = new AbortController();
   const timeout = AbortSignal.timeout(deadlineMs);
   const signal = AbortSignal.any([stop.signal, timeout]);
@@ -47,4 +52,3 @@ export async function readUntil(journal: Journal, from: Checkpoint | null, enoug
 export function neverAborted(): AbortSignal {
   return new AbortController().signal;
 }
-

@@ -15,7 +15,11 @@ export interface ProxiedKafka extends AsyncDisposable {
 export async function startProxiedKafka(): Promise<ProxiedKafka> {
   const port = await freePort();
   const proxy = await TcpProxy.open({ host: '127.0.0.1', port });
-  const server = await startKafka({ dir: await scratchFolder(), port, settings: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${proxy.port}` } });
+  const server = await startKafka({
+    dir: await scratchFolder(),
+    port,
+    settings: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${proxy.port}` },
+  });
   return {
     server,
     proxy,

@@ -18,7 +18,18 @@ export function numberOf(position: Position | null): number {
 
 function column(name: string, ordinal: number, type: ColumnSchema['type']): ColumnSchema {
   const native = { engine: 'postgresql', schema: 'pg_catalog', name: type.kind, declaration: type.kind };
-  return { name, ordinal, type, native, nullable: ordinal > 1, generated: null, identity: 'none', default: null, missingValue: null, collation: null };
+  return {
+    name,
+    ordinal,
+    type,
+    native,
+    nullable: ordinal > 1,
+    generated: null,
+    identity: 'none',
+    default: null,
+    missingValue: null,
+    collation: null,
+  };
 }
 
 /** A table with a key and a text, and as many further columns as it is told. */
@@ -26,7 +37,11 @@ export function sampleTable(table: string, extraColumns = 0, schema = 'public'):
   const extra = Array.from({ length: extraColumns }, (_, index) => column(`extra_${index}`, 3 + index, { kind: 'boolean' }));
   return {
     id: { schema, table },
-    columns: [column('id', 1, { kind: 'integer', bits: 32 }), column('note', 2, { kind: 'text', maxLength: null, padded: false }), ...extra],
+    columns: [
+      column('id', 1, { kind: 'integer', bits: 32 }),
+      column('note', 2, { kind: 'text', maxLength: null, padded: false }),
+      ...extra,
+    ],
     primaryKey: ['id'],
     primaryKeyName: `${table}_pkey`,
     identityColumns: ['id'],

@@ -29,7 +29,18 @@ export async function startSecureKafka(): Promise<SecureKafka> {
   const pem = join(dir, 'broker.pem');
   const keytool = join(dirname(command), 'keytool');
   const certificate = ['-alias', 'broker', '-keystore', store, '-storetype', 'PKCS12', '-storepass', STORE_PASSWORD];
-  await runProgram(command === 'java' ? 'keytool' : keytool, ['-genkeypair', ...certificate, '-keyalg', 'RSA', '-dname', 'CN=localhost', '-ext', 'san=dns:localhost,ip:127.0.0.1', '-validity', '7']);
+  await runProgram(command === 'java' ? 'keytool' : keytool, [
+    '-genkeypair',
+    ...certificate,
+    '-keyalg',
+    'RSA',
+    '-dname',
+    'CN=localhost',
+    '-ext',
+    'san=dns:localhost,ip:127.0.0.1',
+    '-validity',
+    '7',
+  ]);
   await runProgram(command === 'java' ? 'keytool' : keytool, ['-exportcert', '-rfc', ...certificate, '-file', pem]);
 
   const server = await startKafka({
@@ -63,8 +74,26 @@ async function addScramUser(java: string, server: KafkaServer): Promise<void> {
   const classPath = join(await kafkaFolder(), '*');
   // The tool refuses two credentials of one user in one call.
   for (const mechanism of ['SCRAM-SHA-256', 'SCRAM-SHA-512']) {
-    const change = ['--alter', '--add-config', `${mechanism}=[password=${USER.password}]`, '--entity-type', 'users', '--entity-name', USER.username];
+    const change = [
+      '--alter',
+      '--add-config',
+      `${mechanism}=[password=${USER.password}]`,
+      '--entity-type',
+      'users',
+      '--entity-name',
+      USER.username,
+    ];
     const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error';
-    await runProgram(java, ['-Xmx128m', '-XX:+UseSerialGC', quiet, '-cp', classPath, 'kafka.admin.ConfigCommand', '--bootstrap-server', server.brokers, ...change]);
+    await runProgram(java, [
+      '-Xmx128m',
+      '-XX:+UseSerialGC',
+      quiet,
+      '-cp',
+      classPath,
+      'kafka.admin.ConfigCommand',
+      '--bootstrap-server',
+      server.brokers,
+      ...change,
+    ]);
   }
 }

@@ -1,99 +1,23 @@
 import type { Checkpoint } from '@millrace/contract/position.js';
-import { epochForClaim, judgeClaim } from '../rules/claim-rules.js';
-import { judgeGap } from '../rules/gap-rules.js';
-import { type ReaderState, advance, beginningOfJournal, checkBounds, stateOfCheckpoint } from '../rules/reader-rules.js';
-import { type BlockRecordHeader, type RecordHeader, isCertain } from '../rules/record-header.js';
-import { judgeBetween, judgeReply } from '../rules/send-rules.js';
-import { tailStart, trimPoint } from '../rules/tail-rules.js';
+import { beginningOfJournal, type ReaderState, stateOfCheckpoint } from '../rules/reader-rules.js';
+import { isCertain, type RecordHeader } from '../rules/record-header.js';
 import { Random } from './random.js';
 import { at, numberOf } from './sample-blocks.js';
-
-/** The product's own rules, and the habits of captures and sinks. A seeded bug replaces one of them. */
-export const PRODUCT = {
-  epochForClaim: (end: bigint, _records: readonly RecordHeader[]): bigint => epochForClaim(end),
-  judgeClaim,
-  judgeGap,
-  advance,
-  checkBounds,
-  isCertain,
-  judgeBetween,
-  judgeReply,
-  tailStart,
-  trimPoint,
-  acknowledges: 'in-force' as 'in-force' | 'durable' | 'before-reply',
-  tailIsReadAfterTakeover: true,
-  dropsTransactionsAtOrBelowPosition: true,
-  guardsCheckpoint: true,
-  checkpointMovesWithData: true,
-};
-export type Rules = typeof PRODUCT;
-
-/** How often each fault may happen in one history. */
-export interface Faults {
-  copies: number;
-  slotBack: number;
-  failover: number;
-  trims: number;
-  truncations: number;
-}
-
-export interface Scenario {
-  readonly name: string;
-  readonly captures: number;
-  readonly sinks: number;
-  readonly steps: number;
-  readonly faults: Readonly<Faults>;
-  /** The source lets several readers acknowledge (no exclusive slot). */
-  readonly sharedSource: boolean;
-  /** Errors that may end a history. */
-  readonly mayEndIn: readonly string[];
-}
-
-/** A piece of a source transaction: what a row is to the real thing. */
-interface Piece {
-  readonly tx: number;
-  readonly slice: number;
-}
-
-interface LogEntry {
-  readonly header: RecordHeader;
-  readonly pieces: readonly Piece[];
-}
-
-/** A send under way: appended as one, like a Kafka record batch. */
-interface Message {
-  readonly from: number;
-  readonly entries: readonly LogEntry[];
-}
-
-interface Capture {
-  status: 'off' | 'claim' | 'waiting' | 'attach' | 'judge' | 'running' | 'sent' | 'dead';
-  journal: string;
-  nonce: string;
-  epoch: bigint;
-  seq: bigint;
-  prev: bigint;
-  position: number;
-  nextSlice: number;
-  firstSlice: bigint;
-  acknowledgeable: number;
-  connected: boolean;
-  inFlight: Message | null;
-  /** Position read before the Takeover: only with a seeded bug. */
-  early: number;
-}
-
-interface Group {
-  readonly from: Checkpoint;
-  readonly next: Checkpoint;
-  readonly pieces: readonly Piece[];
-}
-
-interface Sink {
-  prepared: Group | null;
-  /** Its data is committed, its checkpoint not yet: only with a seeded bug. */
-  owes: Checkpoint | null;
-}
+import {
+  type Capture,
+  type Faults,
+  type Group,
+  headerOf,
+  type LogEntry,
+  type Message,
+  newCapture,
+  type Piece,
+  pieceText,
+  type Rules,
+  type Scenario,
+  type Sink,
+  sameCheckpoint,
+} from './simulation-model.js';
 
 type Step = () => void;
 
@@ -128,8 +52,12 @@ export class Simulation {
     this.#scenario = scenario;
     this.#rules = rules;
     this.#random = new Random(seed);
-    this.#transactions = Array.from({ length: 3 + this.#random.below(5) }, () => (this.#random.below(3) === 0 ? 2 + this.#random.below(2) : 1));
-    this.#expected = this.#transactions.flatMap((slices, index) => Array.from({ length: slices }, (_, slice) => pieceText({ tx: index + 1, slice })));
+    this.#transactions = Array.from({ length: 3 + this.#random.below(5) }, () =>
+      this.#random.below(3) === 0 ? 2 + this.#random.below(2) : 1,
+    );
+    this.#expected = this.#transactions.flatMap((slices, index) =>
+      Array.from({ length: slices }, (_, slice) => pieceText({ tx: index + 1, slice })),
+    );
     this.#captures = Array.from({ length: scenario.captures }, newCapture);
     this.#sinks = Array.from({ length: scenario.sinks }, () => ({ prepared: null, owes: null }));
     this.#faults = { ...scenario.faults };
@@ -171,7 +99,8 @@ export class Simulation {
   }
 
   #check(): void {
-    if (this.#target.some((piece, index) => piece !== this.#expected[index])) this.#broken ??= `the target is no prefix: ${this.#target.join(' ')}`;
+    if (this.#target.some((piece, index) => piece !== this.#expected[index]))
+      this.#broken ??= `the target is no prefix: ${this.#target.join(' ')}`;
     if (this.#error !== null && !this.#scenario.mayEndIn.includes(this.#error)) this.#broken ??= `false alarm: ${this.#error}`;
     this.#checkAcknowledged();
   }
@@ -190,7 +119,8 @@ export class Simulation {
     const texts = pieces.map(pieceText);
     const untrue = this.#log.find(({ header }) => header.kind === 'block' && isCertain(header) && !taken.has(header.offset));
     if (error !== null) this.#broken = `the journal is unreadable: ${error}`;
-    else if (texts.some((piece, index) => piece !== this.#expected[index])) this.#broken = `the journal is no prefix: ${texts.join(' ')}`;
+    else if (texts.some((piece, index) => piece !== this.#expected[index]))
+      this.#broken = `the journal is no prefix: ${texts.join(' ')}`;
     else if (untrue !== undefined) this.#broken = `block ${untrue.header.offset} is certain, and not in force`;
   }
 
@@ -233,7 +163,8 @@ export class Simulation {
         this.#append(message);
       });
     }
-    if (this.#captures[message.from]?.inFlight !== message) steps.push(() => void this.#network.splice(this.#network.indexOf(message), 1));
+    if (this.#captures[message.from]?.inFlight !== message)
+      steps.push(() => void this.#network.splice(this.#network.indexOf(message), 1));
   }
 
   #faultSteps(steps: Step[]): void {
@@ -297,7 +228,10 @@ export class Simulation {
     capture.epoch = this.#rules.epochForClaim(BigInt(headers.length), headers);
     capture.status = 'waiting';
     const { journal, epoch, nonce } = capture;
-    capture.inFlight = { from: index, entries: [{ header: { kind: 'takeover', offset: -1n, journal, epoch, nonce }, pieces: [] }] };
+    capture.inFlight = {
+      from: index,
+      entries: [{ header: { kind: 'takeover', offset: -1n, journal, epoch, nonce }, pieces: [] }],
+    };
     this.#network.push(capture.inFlight);
   }
 
@@ -308,7 +242,10 @@ export class Simulation {
   #readTail(capture: Capture): void {
     const own = this.#ownTakeover(capture);
     if (own?.kind !== 'takeover') return;
-    if (own.offset < BigInt(this.#start)) return this.#die(capture);
+    if (own.offset < BigInt(this.#start)) {
+      this.#die(capture);
+      return;
+    }
     const tail = this.#tail(Number(own.offset));
     if (tail === null) return;
     switch (this.#rules.judgeClaim(own, tail.epoch)) {
@@ -367,7 +304,8 @@ export class Simulation {
     }
     switch (this.#rules.judgeGap(between.kind === 'fenced', at(this.#slot), at(capture.position))) {
       case 'fenced':
-        return this.#die(capture);
+        this.#die(capture);
+        return;
       case 'gap':
         this.#error = 'SOURCE_LOG_GAP';
         return;
@@ -384,7 +322,8 @@ export class Simulation {
     capture.status = 'sent';
     this.#network.push(capture.inFlight);
     const last = entries.at(-1)?.header;
-    if (this.#rules.acknowledges === 'before-reply' && last?.kind === 'block') capture.acknowledgeable = Math.max(capture.acknowledgeable, numberOf(last.upTo));
+    if (this.#rules.acknowledges === 'before-reply' && last?.kind === 'block')
+      capture.acknowledgeable = Math.max(capture.acknowledgeable, numberOf(last.upTo));
   }
 
   /** One slice, or one or two blocks of one or two whole transactions each. */
@@ -401,17 +340,22 @@ export class Simulation {
     let next = tx;
     for (let blocks = 1 + this.#random.below(2); blocks > 0; blocks--) {
       const pieces: Piece[] = [];
-      for (let count = 1 + this.#random.below(2); count > 0 && this.#transactions[next - 1] === 1; count--) pieces.push({ tx: next++, slice: 0 });
+      for (let count = 1 + this.#random.below(2); count > 0 && this.#transactions[next - 1] === 1; count--)
+        pieces.push({ tx: next++, slice: 0 });
       const [first] = pieces;
       if (first === undefined) break;
-      entries.push({ header: headerOf(capture, BigInt(entries.length), first.tx - 1, { slice: null, upTo: at(next - 1) }), pieces });
+      entries.push({
+        header: headerOf(capture, BigInt(entries.length), first.tx - 1, { slice: null, upTo: at(next - 1) }),
+        pieces,
+      });
     }
     return entries;
   }
 
   #append(message: Message): number {
     const base = this.#log.length;
-    for (const [index, { header, pieces }] of message.entries.entries()) this.#log.push({ header: { ...header, offset: BigInt(base + index) }, pieces });
+    for (const [index, { header, pieces }] of message.entries.entries())
+      this.#log.push({ header: { ...header, offset: BigInt(base + index) }, pieces });
     this.#checkJournal();
     return base;
   }
@@ -458,12 +402,20 @@ export class Simulation {
         this.#checkpoint = owes;
         sink.owes = null;
       });
-      if (faulty) steps.push(() => void (sink.owes = null));
+      if (faulty) {
+        steps.push(() => {
+          sink.owes = null;
+        });
+      }
     } else if (prepared === null) {
       steps.push(() => this.#prepareGroup(sink));
     } else {
       steps.push(() => this.#commit(sink, prepared));
-      if (faulty) steps.push(() => void (sink.prepared = null));
+      if (faulty) {
+        steps.push(() => {
+          sink.prepared = null;
+        });
+      }
     }
   }
 
@@ -521,34 +473,4 @@ export class Simulation {
     }
     return { state, pieces, taken, groups, error };
   }
-}
-
-function newCapture(): Capture {
-  return {
-    status: 'off',
-    journal: '',
-    nonce: '',
-    epoch: -1n,
-    seq: 0n,
-    prev: -1n,
-    position: 0,
-    nextSlice: 0,
-    firstSlice: -1n,
-    acknowledgeable: 0,
-    connected: false,
-    inFlight: null,
-    early: 0,
-  };
-}
-
-function headerOf({ journal, epoch, seq, prev }: Capture, index: bigint, after: number, rest: Pick<BlockRecordHeader, 'slice' | 'upTo'>): BlockRecordHeader {
-  return { kind: 'block', offset: -1n, journal, epoch, seq: seq + index, prev: prev + index, after: after === 0 ? null : at(after), ...rest };
-}
-
-function pieceText({ tx, slice }: Piece): string {
-  return `${tx}.${slice}`;
-}
-
-function sameCheckpoint(left: Checkpoint | null, right: Checkpoint): boolean {
-  return left !== null && left.journal === right.journal && left.epoch === right.epoch && left.nextOffset === right.nextOffset;
 }

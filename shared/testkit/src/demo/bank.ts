@@ -51,7 +51,10 @@ export interface TransferLoad {
  * Transfers money at a steady rate until the signal: each transfer one transaction over the four tables. Resolves with the
  * number of committed transfers.
  */
-export async function transferMoney({ url, accounts, perSecond, connections }: TransferLoad, signal: AbortSignal): Promise<number> {
+export async function transferMoney(
+  { url, accounts, perSecond, connections }: TransferLoad,
+  signal: AbortSignal,
+): Promise<number> {
   const branches = branchesOf(accounts);
   const pool = new pg.Pool({ connectionString: url, max: connections });
   let committed = 0;

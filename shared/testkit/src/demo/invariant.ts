@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 
 export interface BankSums {
   readonly accounts: bigint;
@@ -16,7 +16,13 @@ export async function readSums(client: pg.Client): Promise<BankSums> {
            (SELECT count(*) FROM bank.history)::text AS transfers`);
   const [row] = rows;
   if (row === undefined) throw new Error('the sums came back empty');
-  return { accounts: BigInt(row.accounts), tellers: BigInt(row.tellers), branches: BigInt(row.branches), history: BigInt(row.history), transfers: BigInt(row.transfers) };
+  return {
+    accounts: BigInt(row.accounts),
+    tellers: BigInt(row.tellers),
+    branches: BigInt(row.branches),
+    history: BigInt(row.history),
+    transfers: BigInt(row.transfers),
+  };
 }
 
 export function sumsAgree({ accounts, tellers, branches, history }: BankSums): boolean {

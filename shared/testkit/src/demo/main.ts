@@ -41,7 +41,18 @@ await runCommand(async () => {
 
   screen.say(`\nA bank of ${figure(accounts)} accounts in the source …`);
   await createBank(source, { accounts });
-  const figures: Figures = { rowsLoaded: 0, rowsApplied: 0, loaded: false, loadedAfterMs: 0, checks: 0, torn: 0, lastSum: 0n, transfers: 0n, kills: [], rates: [] };
+  const figures: Figures = {
+    rowsLoaded: 0,
+    rowsApplied: 0,
+    loaded: false,
+    loadedAfterMs: 0,
+    checks: 0,
+    torn: 0,
+    lastSum: 0n,
+    transfers: 0n,
+    kills: [],
+    rates: [],
+  };
   const startedMs = Date.now();
   const onLine = (line: RunLine): void => note(line, figures, startedMs);
 
@@ -65,7 +76,10 @@ await runCommand(async () => {
   const verified = await new Replication(['verify', ...SELECTION], stack.addresses, () => undefined).ended;
   const held = ended.code === 0 && caughtUp.code === 0 && verified.code === 0 && figures.torn === 0 && figures.checks > 0;
   summary({ screen, figures, probe, transfers, verified: verified.code === 0 });
-  if (!held) screen.say(`\n✘ Not every check held (run ${ended.code}, catch-up ${caughtUp.code}, verify ${verified.code}): ${ended.last?.error?.message ?? caughtUp.last?.error?.message ?? 'see above'}`);
+  if (!held)
+    screen.say(
+      `\n✘ Not every check held (run ${ended.code}, catch-up ${caughtUp.code}, verify ${verified.code}): ${ended.last?.error?.message ?? caughtUp.last?.error?.message ?? 'see above'}`,
+    );
   process.exitCode = held ? 0 : 1;
 });
 
@@ -83,7 +97,11 @@ function note(line: RunLine, figures: Figures, startedMs: number): void {
 }
 
 /** Kills the sink after a quarter of the time and the capture after half of it. */
-async function act(run: Replication, figures: Figures, { seconds, screen }: { readonly seconds: number; readonly screen: Screen }): Promise<void> {
+async function act(
+  run: Replication,
+  figures: Figures,
+  { seconds, screen }: { readonly seconds: number; readonly screen: Screen },
+): Promise<void> {
   for (const role of ['sink', 'capture'] as const) {
     await delay((seconds * 1_000) / 4);
     const pid = run.killWorker(role);
@@ -132,7 +150,13 @@ function changeLines(figures: Figures, probe: LatencyProbe): string[] {
   ];
 }
 
-function summary(result: { readonly screen: Screen; readonly figures: Figures; readonly probe: LatencyProbe; readonly transfers: number; readonly verified: boolean }): void {
+function summary(result: {
+  readonly screen: Screen;
+  readonly figures: Figures;
+  readonly probe: LatencyProbe;
+  readonly transfers: number;
+  readonly verified: boolean;
+}): void {
   const { screen, figures, probe, transfers, verified } = result;
   screen.say(`
   loaded            ${figure(figures.rowsLoaded)} rows in ${(figures.loadedAfterMs / 1_000).toFixed(1)} s

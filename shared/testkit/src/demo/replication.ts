@@ -31,7 +31,10 @@ export class Replication {
   #last: RunLine | undefined;
 
   constructor(args: readonly string[], addresses: Addresses, onLine: (line: RunLine) => void) {
-    this.#child = spawn(process.execPath, [MILLRACE, ...args, '--json', '--log-level', 'fatal'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...addresses } });
+    this.#child = spawn(process.execPath, [MILLRACE, ...args, '--json', '--log-level', 'fatal'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...addresses },
+    });
     const { stdout } = this.#child;
     if (stdout !== null) {
       createInterface({ input: stdout }).on('line', (text) => {

@@ -33,7 +33,9 @@ export class Screen {
 /** The last values as a row of bars, scaled to the largest. */
 export function sparkline(values: readonly number[]): string {
   const largest = Math.max(1, ...values);
-  return values.map((value) => BARS[Math.min(BARS.length - 1, Math.floor((value / largest) * (BARS.length - 1)))] ?? ' ').join('');
+  return values
+    .map((value) => BARS[Math.min(BARS.length - 1, Math.floor((value / largest) * (BARS.length - 1)))] ?? ' ')
+    .join('');
 }
 
 export function figure(value: number | bigint): string {

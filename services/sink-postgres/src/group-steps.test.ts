@@ -1,0 +1,58 @@
+import type { Coverage } from '@millrace/contract/sink.js';
+import { describe, expect, test } from 'vitest';
+import { ChangeLog } from './change-log.js';
+import { isCovered, type Step, stepsOf } from './group-steps.js';
+import { inOrder } from './foreign-keys.js';
+import { type Change, JournalScript, position, tableVersion } from './testing/blocks.js';
+
+const columns = [{ name: 'id', type: { kind: 'integer', bits: 32 } as const, declaration: 'integer' }];
+const a = tableVersion({ schema: 'public', table: 'a' }, columns, ['id']);
+const aNew = tableVersion({ schema: 'public', table: 'a' }, [...columns, { name: 'b', type: { kind: 'json' }, declaration: 'json' }], ['id']);
+const b = tableVersion({ schema: 'public', table: 'b' }, columns, ['id']);
+const insert = (table: typeof a, id: number): Change => ({ kind: 'insert', table, after: table === aNew ? [id, null] : [id] });
+
+function cut(transactions: readonly (readonly Change[])[], coverage: Coverage | null = null): string[] {
+  const script = new JournalScript();
+  const log = new ChangeLog();
+  for (const changes of transactions) log.add(script.transaction(changes));
+  return stepsOf(log, { coverage: ({ table }) => (table === 'a' ? coverage : null), from: null, end: script.checkpoint.position }).map(shown);
+}
+
+function shown(step: Step): string {
+  if (step.kind === 'schema') return 'schema';
+  return `${step.truncates ? 'truncate ' : ''}${[...step.tables].map(([version, changes]) => `${version.source.table}×${changes.length}`).join(' ')}`;
+}
+
+describe('steps', () => {
+  test('changes of any tables and transactions are one step', () => {
+    expect(cut([[insert(a, 1), insert(b, 1)], [insert(a, 2)]])).toEqual(['a×2 b×1']);
+  });
+
+  test('a Schema event and another version of a table are barriers', () => {
+    expect(cut([[insert(a, 1), { kind: 'schema', table: aNew, change: { kind: 'version' } }, insert(aNew, 2)]])).toEqual(['a×1', 'schema', 'a×1']);
+    expect(cut([[insert(a, 1), insert(b, 1), insert(aNew, 2)]])).toEqual(['a×1 b×1', 'a×1']);
+  });
+
+  test('a truncation belongs to each of its tables, within one step', () => {
+    expect(cut([[insert(a, 1), { kind: 'truncate', tables: [a, b] }]])).toEqual(['truncate a×2 b×1']);
+    expect(cut([[insert(a, 1), { kind: 'truncate', tables: [aNew, b] }]])).toEqual(['a×1', 'truncate a×1 b×1']);
+  });
+
+  test('#55 what a load holds is left out, its Schema events too; a load that is asked for is not', () => {
+    const coverage = { asOf: position(10), chunks: [] };
+    expect(cut([[insert(a, 1), insert(b, 1)], [insert(a, 2)]], coverage)).toEqual(['b×1 a×1']);
+    expect(cut([[{ kind: 'schema', table: a, change: { kind: 'version' } }], [insert(a, 2)]], coverage)).toEqual(['a×1']);
+    expect(cut([[{ kind: 'schema', table: a, change: { kind: 'load', load: '1.1', reason: 'x' } }]], coverage)).toEqual(['schema']);
+  });
+
+  test('a later timeline lies behind every position of an earlier one', () => {
+    expect(isCovered({ ...position(5), timeline: 2 }, position(10))).toBe(false);
+    expect(isCovered(position(10), position(10))).toBe(true);
+    expect(isCovered(position(11), position(10))).toBe(false);
+  });
+});
+
+test('#50 tables are ordered parents first; rings come in any order', () => {
+  expect(inOrder([1, 2, 3], [{ child: 1, parent: 2 }, { child: 2, parent: 3 }])).toEqual([3, 2, 1]);
+  expect(new Set(inOrder([1, 2], [{ child: 1, parent: 2 }, { child: 2, parent: 1 }]))).toEqual(new Set([1, 2]));
+});

@@ -8,6 +8,7 @@ import { type CatalogState, readCatalogState, readLogEnd, type TableState } from
 import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import type { LsnKey } from './lsn.js';
 import type { PublishedTables } from './published-tables.js';
+import { queryError } from './query-error.js';
 import { readTablesByOid, type StoredTable } from './stored-tables.js';
 
 export interface ObservedTable extends StoredTable {

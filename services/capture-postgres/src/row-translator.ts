@@ -166,8 +166,8 @@ export class RowTranslator {
         writer.integer(decimal(view, start, end));
         return;
       case OP.long:
-        // 15 digits and a sign are always exact as a number.
-        if (end - start <= 16) writer.integer(decimal(view, start, end));
+        // 15 digits are always exact as a number.
+        if (end - start <= 15) writer.integer(decimal(view, start, end));
         else writer.bigint(BigInt(bytes.toString('latin1', start, end)));
         return;
       case OP.boolean:

@@ -13,7 +13,11 @@ const note = fc.record({
 });
 
 test('a note is read back as it was written', () => {
-  fc.assert(fc.property(note, (written) => expect(parseStorageNote(formatStorageNote(written))).toEqual(written)));
+  fc.assert(
+    fc.property(note, (written) => {
+      expect(parseStorageNote(formatStorageNote(written))).toEqual(written);
+    }),
+  );
 });
 
 test('what is no note is none', () => {

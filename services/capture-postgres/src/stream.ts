@@ -52,13 +52,7 @@ export async function streamChanges(context: StreamContext, after: Position, jou
   } catch (error) {
     if (!signal.aborted) failure.abort(error);
   }
-  if (!options.signal.aborted) throw streamError(failure.signal.reason);
-}
-
-/** What the driver or the server reported as an error of the table; a programming error stays what it is. */
-function streamError(error: unknown): unknown {
-  const bug = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
-  return bug ? error : queryError(error, 'streaming changes');
+  if (!options.signal.aborted) throw queryError(failure.signal.reason, 'streaming changes');
 }
 
 interface Streaming {

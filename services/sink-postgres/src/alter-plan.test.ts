@@ -8,7 +8,19 @@ function present(...names: readonly string[]): PresentTable {
 }
 
 function presentColumn(name: string, declaration: string, more: Partial<PresentColumn> = {}): PresentColumn {
-  return { name, declaration, base: declaration, notNull: false, hasDefault: false, generated: false, expression: null, identity: '', collation: null, enumLabels: null, ...more };
+  return {
+    name,
+    declaration,
+    base: declaration,
+    notNull: false,
+    hasDefault: false,
+    generated: false,
+    expression: null,
+    identity: '',
+    collation: null,
+    enumLabels: null,
+    ...more,
+  };
 }
 
 const INT = 'integer';
@@ -41,8 +53,19 @@ test('a rename onto a name that somebody else has is left for the target to refu
 
 test('what the target does not have or has already is no step', () => {
   const from = table('t', [column('a', INT), column('b', INT), column('c', INT)]);
-  const to = table('t', [column('z', INT), column('c', 'bigint', { ordinal: 3, default: '1' }), column('d', INT, { ordinal: 4 })]);
-  const target = { ...present('z', 'd'), columns: [presentColumn('z', INT), presentColumn('c', 'bigint', { hasDefault: true, expression: '1' }), presentColumn('d', INT)] };
+  const to = table('t', [
+    column('z', INT),
+    column('c', 'bigint', { ordinal: 3, default: '1' }),
+    column('d', INT, { ordinal: 4 }),
+  ]);
+  const target = {
+    ...present('z', 'd'),
+    columns: [
+      presentColumn('z', INT),
+      presentColumn('c', 'bigint', { hasDefault: true, expression: '1' }),
+      presentColumn('d', INT),
+    ],
+  };
   expect(planNames(from, to, target)).toEqual([]);
   expect(planColumns(from, to, target, () => true)).toEqual([]);
 });
@@ -62,5 +85,9 @@ test('generated columns go before and come after what they are computed from', (
     { do: 'drop-column', column: 'a' },
   ]);
   const to = table('t', [column('g', INT, { generated: '(a + 1)', ordinal: 3 }), column('a', INT, { ordinal: 4 })]);
-  expect(planColumns(table('t', []), to, present(), () => true).map((step) => ('column' in step && typeof step.column !== 'string' ? step.column.name : step.do))).toEqual(['a', 'g']);
+  expect(
+    planColumns(table('t', []), to, present(), () => true).map((step) =>
+      'column' in step && typeof step.column !== 'string' ? step.column.name : step.do,
+    ),
+  ).toEqual(['a', 'g']);
 });

@@ -65,12 +65,16 @@ export function planColumns(
     return target === undefined ? [] : [{ before, after, target }];
   });
   const retyped = kept.filter((column) => isRetyped(column, holds)).map(({ after }) => after);
-  const remade = kept.filter((column) => column.after.generated !== null && (isOtherExpression(column) || dependsOn(column.after, retyped))).map(({ after }) => after);
+  const remade = kept
+    .filter((column) => column.after.generated !== null && (isOtherExpression(column) || dependsOn(column.after, retyped)))
+    .map(({ after }) => after);
   const added = to.columns.filter((column) => !targets.has(column.name));
   const made = [...added, ...remade];
   const steps: AlterStep[] = remade.map(({ name }) => ({ do: 'drop-column', column: name }));
-  for (const column of kept) if (!remade.includes(column.after)) steps.push(...columnSteps(column, retyped.includes(column.after)));
-  for (const column of [...made.filter((each) => !isGenerated(each)), ...made.filter(isGenerated)]) steps.push({ do: 'add-column', column });
+  for (const column of kept)
+    if (!remade.includes(column.after)) steps.push(...columnSteps(column, retyped.includes(column.after)));
+  for (const column of [...made.filter((each) => !isGenerated(each)), ...made.filter(isGenerated)])
+    steps.push({ do: 'add-column', column });
   for (const column of added) if (!isGenerated(column) && column.default !== null) steps.push({ do: 'set-default', column });
   const hasKey = sameNames(present.primaryKey?.columns ?? [], to.primaryKey);
   if (keyChanges(from, to) && to.primaryKey.length > 0 && !hasKey) steps.push({ do: 'add-key' });
@@ -92,11 +96,15 @@ function isGenerated({ generated }: ColumnSchema): boolean {
 function columnSteps({ before, after, target }: TargetColumn, retyped: boolean): readonly AlterStep[] {
   const { name } = after;
   const steps: AlterStep[] = [];
-  if (before.generated !== null && after.generated === null && target.generated) steps.push({ do: 'drop-expression', column: name });
+  if (before.generated !== null && after.generated === null && target.generated)
+    steps.push({ do: 'drop-expression', column: name });
   const identityChanges = before.identity !== after.identity;
   const defaultChanges = changesDefault({ before, after, target });
   // A default of the old type may have no cast to the new one.
-  const clearsDefault = target.hasDefault && !target.generated && ((retyped && after.identity === 'none') || (defaultChanges && (after.default === null || identityChanges)));
+  const clearsDefault =
+    target.hasDefault &&
+    !target.generated &&
+    ((retyped && after.identity === 'none') || (defaultChanges && (after.default === null || identityChanges)));
   if (clearsDefault) steps.push({ do: 'drop-default', column: name });
   if (identityChanges && target.identity !== '' && !isIdentity(after)) steps.push({ do: 'drop-identity', column: name });
   if (before.nullable !== after.nullable && after.nullable && target.notNull) steps.push({ do: 'drop-not-null', column: name });
@@ -124,10 +132,14 @@ function identityLetter({ identity }: ColumnSchema): 'a' | 'd' {
   return identity === 'always' ? 'a' : 'd';
 }
 
-function isRetyped({ before, after, target }: TargetColumn, holds: (column: ColumnSchema, target: PresentColumn) => boolean): boolean {
+function isRetyped(
+  { before, after, target }: TargetColumn,
+  holds: (column: ColumnSchema, target: PresentColumn) => boolean,
+): boolean {
   if (after.generated !== null) return false;
   const { declaration } = after.native;
-  if (before.native.declaration === declaration) return before.collation !== after.collation && target.collation !== after.collation;
+  if (before.native.declaration === declaration)
+    return before.collation !== after.collation && target.collation !== after.collation;
   if (target.declaration === declaration) return false;
   // The target's own choice of a type, made before the task, is kept while it does.
   return target.declaration === before.native.declaration || !holds(after, target);
@@ -155,7 +167,10 @@ function sameNames(left: readonly string[], right: readonly string[]): boolean {
 }
 
 /** Renames in an order in which every new name is free; where names go round in a circle one waits under a name of its own. */
-function planRenames(kept: readonly KeptColumn[], present: ReadonlySet<string>): readonly Extract<AlterStep, { do: 'rename-column' }>[] {
+function planRenames(
+  kept: readonly KeptColumn[],
+  present: ReadonlySet<string>,
+): readonly Extract<AlterStep, { do: 'rename-column' }>[] {
   const names = new Set(present);
   const steps: Extract<AlterStep, { do: 'rename-column' }>[] = [];
   const rename = (from: string, to: string): void => {
@@ -163,7 +178,9 @@ function planRenames(kept: readonly KeptColumn[], present: ReadonlySet<string>):
     names.delete(from);
     names.add(to);
   };
-  let pending = kept.filter(({ before, after }) => before.name !== after.name && names.has(before.name)).map(({ before, after }) => ({ from: before.name, to: after.name, ordinal: after.ordinal }));
+  let pending = kept
+    .filter(({ before, after }) => before.name !== after.name && names.has(before.name))
+    .map(({ before, after }) => ({ from: before.name, to: after.name, ordinal: after.ordinal }));
   while (pending.length > 0) {
     const next = pending.find(({ to }) => !names.has(to)) ?? pending.find(({ to }) => !pending.some(({ from }) => from === to));
     if (next !== undefined) {

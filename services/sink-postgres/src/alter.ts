@@ -36,7 +36,12 @@ export type Aside = (work: (client: Client) => Promise<void>) => Promise<void>;
  * for callers that write no rows in it.
  * @throws MillraceError ALTER_REFUSED where the target does not take a step; server errors that are not the table's (connection, lock, rights)
  */
-export async function alterTable(client: Client, from: TableSchema | null, to: TableSchema | null, aside?: Aside): Promise<Altered> {
+export async function alterTable(
+  client: Client,
+  from: TableSchema | null,
+  to: TableSchema | null,
+  aside?: Aside,
+): Promise<Altered> {
   const named = to ?? from;
   if (named === null) return { statements: 0, findings: [] };
   const alteration = new Alteration(client);
@@ -90,10 +95,21 @@ class Alteration {
     await this.renameTable(from, to);
     const oid = await findTable(client, to.id);
     // Somebody has dropped it: made again it would miss its rows.
-    if (oid === null) throw new MillraceError('ALTER_REFUSED', { table: displayTable(to.id), step: 'ALTER TABLE', reason: 'the table is not there', state: '42P01' });
+    if (oid === null)
+      throw new MillraceError('ALTER_REFUSED', {
+        table: displayTable(to.id),
+        step: 'ALTER TABLE',
+        reason: 'the table is not there',
+        state: '42P01',
+      });
     if (!(await isEmpty(client, to.id))) refuseUnknownValues(from, to);
     for (const step of planNames(from, to, await readPresentTable(client, oid))) await this.do(step, to);
-    const steps = planColumns(from, to, await readPresentTable(client, oid), (column, target) => typeMismatch(column, target) === null);
+    const steps = planColumns(
+      from,
+      to,
+      await readPresentTable(client, oid),
+      (column, target) => typeMismatch(column, target) === null,
+    );
     for (const step of steps) await this.do(step, to);
   }
 
@@ -167,7 +183,8 @@ class Alteration {
     const { hasCollation, findings } = await collationsOf(this.client, { ...schema, columns: [column] });
     this.findings.push(...findings);
     const collate = column.collation !== null && hasCollation(column.collation) ? ` COLLATE ${column.collation}` : '';
-    const retype = (value: string): Promise<void> => this.alterColumn(schema, column.name, `TYPE ${declaration}${collate} USING ${value}::${declaration}`);
+    const retype = (value: string): Promise<void> =>
+      this.alterColumn(schema, column.name, `TYPE ${declaration}${collate} USING ${value}::${declaration}`);
     try {
       await inSavepoint(this.client, () => retype(name));
     } catch (error) {
@@ -225,6 +242,11 @@ function refuseUnknownValues(from: TableSchema, to: TableSchema): void {
     const before = from.columns.find(({ ordinal }) => ordinal === after.ordinal);
     if (before === undefined || before.missingValue !== null || after.missingValue === null) continue;
     const step = `ADD COLUMN ${quoteIdentifier(after.name)} DEFAULT ${after.missingValue}`;
-    throw new MillraceError('ALTER_REFUSED', { table: displayTable(to.id), step, reason: 'the value of the rows from before came too late', state: '0A000' });
+    throw new MillraceError('ALTER_REFUSED', {
+      table: displayTable(to.id),
+      step,
+      reason: 'the value of the rows from before came too late',
+      state: '0A000',
+    });
   }
 }

@@ -31,7 +31,11 @@ async function connect(url: string): Promise<Client> {
   return (await openSinkSession(parseConnectionUrl(url, 'target'), 'millrace:test:sink:1')).client;
 }
 
-async function assess(client: Client, tables: readonly TableSchema[], preparation: TablePreparation = 'DO_NOTHING'): Promise<readonly string[]> {
+async function assess(
+  client: Client,
+  tables: readonly TableSchema[],
+  preparation: TablePreparation = 'DO_NOTHING',
+): Promise<readonly string[]> {
   const findings = await assessTarget(client, tables, preparation);
   expect(findings.filter(({ message, remedy }) => /\{\w+\}/.test(message + remedy))).toEqual([]);
   return findings.map(({ severity, code, where }: Finding) => `${severity} ${code} ${where}`);
@@ -63,7 +67,9 @@ test('a role without rights is told each one that it lacks', async () => {
   expect(await assessAsRole([t])).toEqual([]);
   await admin.query('CREATE SCHEMA app');
   expect(await assessAsRole([t])).toEqual(['error TARGET_RIGHT_MISSING target', 'error TARGET_RIGHT_MISSING app.t']);
-  await admin.query(`GRANT USAGE ON SCHEMA app TO ${role}; CREATE TABLE app.t (id int PRIMARY KEY, v text); GRANT SELECT, INSERT ON app.t TO ${role}`);
+  await admin.query(
+    `GRANT USAGE ON SCHEMA app TO ${role}; CREATE TABLE app.t (id int PRIMARY KEY, v text); GRANT SELECT, INSERT ON app.t TO ${role}`,
+  );
   expect(await assessAsRole([t])).toEqual([
     'error TARGET_RIGHT_MISSING app.t',
     'error TARGET_RIGHT_MISSING app.t',
@@ -78,12 +84,16 @@ test('triggers and foreign keys that fire, and policies that hide rows, are told
     CREATE TABLE app.u (id int PRIMARY KEY); CREATE TABLE app.t (id int PRIMARY KEY REFERENCES app.u, v text); RESET ROLE`);
   expect(await assessAsRole([t])).toEqual(['warning TARGET_TRIGGERS_FIRE app.t']);
   expect(await assess(admin, [t])).toEqual([]);
-  await admin.query('ALTER TABLE app.t DROP CONSTRAINT t_id_fkey; ALTER TABLE app.t ENABLE ROW LEVEL SECURITY; ALTER TABLE app.t FORCE ROW LEVEL SECURITY');
+  await admin.query(
+    'ALTER TABLE app.t DROP CONSTRAINT t_id_fkey; ALTER TABLE app.t ENABLE ROW LEVEL SECURITY; ALTER TABLE app.t FORCE ROW LEVEL SECURITY',
+  );
   expect(await assessAsRole([t])).toEqual(['error TARGET_ROW_SECURITY app.t']);
 });
 
 test('a table that cannot hold the rows is refused before anything is written, unless it is made anew', async () => {
-  await admin.query('CREATE SCHEMA app; CREATE TABLE app.t (id smallint, extra int NOT NULL); CREATE VIEW app.u AS SELECT 1 AS id');
+  await admin.query(
+    'CREATE SCHEMA app; CREATE TABLE app.t (id smallint, extra int NOT NULL); CREATE VIEW app.u AS SELECT 1 AS id',
+  );
   const tables = [t, { ...t, id: { schema: 'app', table: 'u' } }];
   expect(await assess(admin, tables)).toEqual([
     'error TARGET_TABLE_INCOMPATIBLE app.t.id',
@@ -92,14 +102,25 @@ test('a table that cannot hold the rows is refused before anything is written, u
     'error TARGET_NOT_A_TABLE app.u',
   ]);
   expect(await assess(admin, [t], 'DROP_AND_CREATE')).toEqual([]);
-  await expect(prepareTable(admin, t, 'DO_NOTHING')).rejects.toMatchObject({ code: 'TARGET_TABLE_INCOMPATIBLE', message: expect.stringContaining('it is smallint, which cannot hold every integer') });
+  await expect(prepareTable(admin, t, 'DO_NOTHING')).rejects.toMatchObject({
+    code: 'TARGET_TABLE_INCOMPATIBLE',
+    message: expect.stringContaining('it is smallint, which cannot hold every integer'),
+  });
 });
 
 test('a missing extension is told by its name, and a type that lies elsewhere by its own', async () => {
-  const hstore = column('h', 'public.hstore', { native: { engine: 'postgresql', schema: 'public', name: 'hstore', declaration: 'public.hstore' } });
+  const hstore = column('h', 'public.hstore', {
+    native: { engine: 'postgresql', schema: 'public', name: 'hstore', declaration: 'public.hstore' },
+  });
   const schema = table('t', [hstore], { extensions: ['hstore'] });
   expect(await assess(admin, [schema])).toEqual(['error TARGET_EXTENSION_MISSING target', 'error TARGET_TYPE_MISSING app.t.h']);
-  const mood: TypeDefinition = { schema: 'app', name: 'mood', kind: 'enum', labels: ['a'], create: `CREATE TYPE app.mood AS ENUM ('a')` };
+  const mood: TypeDefinition = {
+    schema: 'app',
+    name: 'mood',
+    kind: 'enum',
+    labels: ['a'],
+    create: `CREATE TYPE app.mood AS ENUM ('a')`,
+  };
   const native = { engine: 'postgresql', schema: 'app', name: '_mood', declaration: 'app.mood[]' };
   expect(await assess(admin, [table('t', [column('m', 'app.mood[]', { native })], { types: [mood] })])).toEqual([]);
 });

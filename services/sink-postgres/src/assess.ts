@@ -13,7 +13,11 @@ const OLDEST = 130_000;
 const NEWEST = 189_999;
 
 /** What would stop the task in this target, and what somebody should know before it starts. Reads only, changes nothing. */
-export async function assessTarget(client: Client, tables: readonly TableSchema[], preparation: TablePreparation): Promise<readonly Finding[]> {
+export async function assessTarget(
+  client: Client,
+  tables: readonly TableSchema[],
+  preparation: TablePreparation,
+): Promise<readonly Finding[]> {
   const server = await assessServer(client);
   const findings = [...server, ...(await assessSchemas(client, tables)), ...(await assessExtensions(client, tables))];
   for (const table of tables) findings.push(...(await assessTable(client, table, preparation)));
@@ -29,19 +33,30 @@ async function assessServer(client: Client): Promise<readonly Finding[]> {
   const { standby, readOnly, version, encoding } = serverRow.parse(rows[0]);
   const findings: Finding[] = [];
   if (standby) findings.push(findingOf('error', 'TARGET_READ_ONLY', 'target', { reason: 'it is a standby' }));
-  else if (readOnly) findings.push(findingOf('error', 'TARGET_READ_ONLY', 'target', { reason: 'default_transaction_read_only is on' }));
+  else if (readOnly)
+    findings.push(findingOf('error', 'TARGET_READ_ONLY', 'target', { reason: 'default_transaction_read_only is on' }));
   if (version < OLDEST || version > NEWEST) {
-    findings.push(findingOf(version < OLDEST ? 'error' : 'warning', 'TARGET_VERSION', 'target', { version: Math.floor(version / 10_000) }));
+    findings.push(
+      findingOf(version < OLDEST ? 'error' : 'warning', 'TARGET_VERSION', 'target', { version: Math.floor(version / 10_000) }),
+    );
   }
   if (encoding !== 'UTF8') findings.push(findingOf('warning', 'TARGET_ENCODING', 'target', { encoding }));
   return findings;
 }
 
-const schemaRow = z.object({ name: z.string(), there: z.boolean(), usable: z.boolean(), creatable: z.boolean(), database: z.string() });
+const schemaRow = z.object({
+  name: z.string(),
+  there: z.boolean(),
+  usable: z.boolean(),
+  creatable: z.boolean(),
+  database: z.string(),
+});
 
 /** The schemas of tables, types and Millrace's own: there and usable, or to be made. */
 async function assessSchemas(client: Client, tables: readonly TableSchema[]): Promise<readonly Finding[]> {
-  const names = [...new Set(['millrace', ...tables.flatMap(({ id, types }) => [id.schema, ...types.map(({ schema }) => schema)])])];
+  const names = [
+    ...new Set(['millrace', ...tables.flatMap(({ id, types }) => [id.schema, ...types.map(({ schema }) => schema)])]),
+  ];
   const { rows } = await client.query(
     `SELECT w.name, n.oid IS NOT NULL AS there,
             n.oid IS NOT NULL AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usable,
@@ -49,21 +64,37 @@ async function assessSchemas(client: Client, tables: readonly TableSchema[]): Pr
      FROM unnest($1::text[]) w(name) LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = w.name`,
     [names],
   );
-  return z.array(schemaRow).parse(rows).flatMap(({ name, there, usable, creatable, database }) => {
-    if (there && !usable) return [findingOf('error', 'TARGET_RIGHT_MISSING', 'target', { right: 'USAGE', object: `schema ${name}` })];
-    if (!there && !creatable) return [findingOf('error', 'TARGET_RIGHT_MISSING', 'target', { right: 'CREATE', object: `database ${database}, to make the schema ${name} in it` })];
-    return [];
-  });
+  return z
+    .array(schemaRow)
+    .parse(rows)
+    .flatMap(({ name, there, usable, creatable, database }) => {
+      if (there && !usable)
+        return [findingOf('error', 'TARGET_RIGHT_MISSING', 'target', { right: 'USAGE', object: `schema ${name}` })];
+      if (!there && !creatable)
+        return [
+          findingOf('error', 'TARGET_RIGHT_MISSING', 'target', {
+            right: 'CREATE',
+            object: `database ${database}, to make the schema ${name} in it`,
+          }),
+        ];
+      return [];
+    });
 }
 
 /** Types that no definition can make come from an extension. */
 async function assessExtensions(client: Client, tables: readonly TableSchema[]): Promise<readonly Finding[]> {
   const wanted = [...new Set(tables.flatMap(({ extensions }) => extensions))];
   if (wanted.length === 0) return [];
-  const { rows } = await client.query<{ name: string }>('SELECT w.name FROM unnest($1::text[]) w(name) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = w.name)', [wanted]);
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT w.name FROM unnest($1::text[]) w(name) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension e WHERE e.extname = w.name)',
+    [wanted],
+  );
   return rows.map(({ name }) => {
     const [table] = tables.filter(({ extensions }) => extensions.includes(name));
-    return findingOf('error', 'TARGET_EXTENSION_MISSING', 'target', { extension: name, table: table === undefined ? '' : displayTable(table.id) });
+    return findingOf('error', 'TARGET_EXTENSION_MISSING', 'target', {
+      extension: name,
+      table: table === undefined ? '' : displayTable(table.id),
+    });
   });
 }
 
@@ -72,7 +103,10 @@ async function assessTable(client: Client, table: TableSchema, preparation: Tabl
   try {
     const oid = await findTable(client, table.id);
     if (oid === null || preparation === 'DROP_AND_CREATE') {
-      return [...(await assessTypes(client, table)), ...(oid === null ? await assessCreation(client, table) : await assessRights(client, oid, where))];
+      return [
+        ...(await assessTypes(client, table)),
+        ...(oid === null ? await assessCreation(client, table) : await assessRights(client, oid, where)),
+      ];
     }
     const mismatches = incompatibilities(table, await readPresentTable(client, oid)).map((mismatch) =>
       findingOf('error', 'TARGET_TABLE_INCOMPATIBLE', `${where}.${mismatch.column}`, { table: where, ...mismatch }),
@@ -87,7 +121,9 @@ async function assessTable(client: Client, table: TableSchema, preparation: Tabl
 /** A column's type that is neither a system type nor to be made: e.g. an extension that lies in another schema of the target. */
 async function assessTypes(client: Client, table: TableSchema): Promise<readonly Finding[]> {
   const made = new Set(table.types.map(({ schema, name }) => JSON.stringify([schema, name])));
-  const foreign = table.columns.filter(({ native }) => native.schema !== 'pg_catalog' && !made.has(JSON.stringify([native.schema, native.name])));
+  const foreign = table.columns.filter(
+    ({ native }) => native.schema !== 'pg_catalog' && !made.has(JSON.stringify([native.schema, native.name])),
+  );
   if (foreign.length === 0) return [];
   const { rows } = await client.query<{ found: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = w.schema AND t.typname = w.name) AS found
@@ -97,7 +133,11 @@ async function assessTypes(client: Client, table: TableSchema): Promise<readonly
   return foreign
     .filter((column, index) => rows[index]?.found !== true && !isArrayOfMade(column.native, made))
     .map((column) =>
-      findingOf('error', 'TARGET_TYPE_MISSING', `${displayTable(table.id)}.${column.name}`, { table: displayTable(table.id), column: column.name, type: column.native.declaration }),
+      findingOf('error', 'TARGET_TYPE_MISSING', `${displayTable(table.id)}.${column.name}`, {
+        table: displayTable(table.id),
+        column: column.name,
+        type: column.native.declaration,
+      }),
     );
 }
 
@@ -107,9 +147,17 @@ function isArrayOfMade({ schema, name }: { readonly schema: string; readonly nam
 }
 
 async function assessCreation(client: Client, { id }: TableSchema): Promise<readonly Finding[]> {
-  const { rows } = await client.query<{ allowed: boolean }>(`SELECT pg_catalog.has_schema_privilege(oid, 'CREATE') AS allowed FROM pg_catalog.pg_namespace WHERE nspname = $1`, [id.schema]);
+  const { rows } = await client.query<{ allowed: boolean }>(
+    `SELECT pg_catalog.has_schema_privilege(oid, 'CREATE') AS allowed FROM pg_catalog.pg_namespace WHERE nspname = $1`,
+    [id.schema],
+  );
   if (rows[0]?.allowed !== false) return [];
-  return [findingOf('error', 'TARGET_RIGHT_MISSING', displayTable(id), { right: 'CREATE', object: `schema ${id.schema}, to make the table ${id.table} in it` })];
+  return [
+    findingOf('error', 'TARGET_RIGHT_MISSING', displayTable(id), {
+      right: 'CREATE',
+      object: `schema ${id.schema}, to make the table ${id.table} in it`,
+    }),
+  ];
 }
 
 const rightsRow = z.object({
@@ -135,6 +183,7 @@ async function assessRights(client: Client, oid: number, where: string): Promise
   const findings = missing.map((right) => findingOf('error', 'TARGET_RIGHT_MISSING', where, { right, object: `table ${where}` }));
   if (policies) findings.push(findingOf('error', 'TARGET_ROW_SECURITY', where, { table: where }));
   if (!owned) findings.push(findingOf('warning', 'TARGET_NOT_OWNER', where, { table: where }));
-  if (firing.length > 0) findings.push(findingOf('warning', 'TARGET_TRIGGERS_FIRE', where, { table: where, triggers: firing.join(', ') }));
+  if (firing.length > 0)
+    findings.push(findingOf('warning', 'TARGET_TRIGGERS_FIRE', where, { table: where, triggers: firing.join(', ') }));
   return findings;
 }

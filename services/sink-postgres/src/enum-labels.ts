@@ -10,8 +10,11 @@ export function addLabels(type: TypeDefinition, present: readonly string[]): rea
     if (known.includes(label)) return;
     const before = type.labels[index - 1];
     const [first] = known;
-    const place = before !== undefined ? ` AFTER ${quoteLiteral(before)}` : first !== undefined ? ` BEFORE ${quoteLiteral(first)}` : '';
-    statements.push(`ALTER TYPE ${quoteTable({ schema: type.schema, table: type.name })} ADD VALUE IF NOT EXISTS ${quoteLiteral(label)}${place}`);
+    const place =
+      before !== undefined ? ` AFTER ${quoteLiteral(before)}` : first !== undefined ? ` BEFORE ${quoteLiteral(first)}` : '';
+    statements.push(
+      `ALTER TYPE ${quoteTable({ schema: type.schema, table: type.name })} ADD VALUE IF NOT EXISTS ${quoteLiteral(label)}${place}`,
+    );
     known.splice(before === undefined ? 0 : known.indexOf(before) + 1, 0, label);
   });
   return statements;
@@ -25,7 +28,8 @@ export function addLabels(type: TypeDefinition, present: readonly string[]): rea
 export function renameLabels(from: TableSchema, to: TableSchema): readonly string[] {
   return to.types.flatMap((type) =>
     [...renamesOf(type, from)].map(
-      ([label, next]) => `ALTER TYPE ${quoteTable({ schema: type.schema, table: type.name })} RENAME VALUE ${quoteLiteral(label)} TO ${quoteLiteral(next)}`,
+      ([label, next]) =>
+        `ALTER TYPE ${quoteTable({ schema: type.schema, table: type.name })} RENAME VALUE ${quoteLiteral(label)} TO ${quoteLiteral(next)}`,
     ),
   );
 }
@@ -56,7 +60,12 @@ function renamedLabels(before: readonly string[], after: readonly string[], type
   runsBefore.forEach((gone, index) => {
     const come = runsAfter[index] ?? [];
     if (gone.length > 0 && gone.length !== come.length) {
-      throw new MillraceError('ALTER_REFUSED', { table: type, step: 'ALTER TYPE … RENAME VALUE', reason: `which label ${gone.join(', ')} became cannot be told`, state: '0A000' });
+      throw new MillraceError('ALTER_REFUSED', {
+        table: type,
+        step: 'ALTER TYPE … RENAME VALUE',
+        reason: `which label ${gone.join(', ')} became cannot be told`,
+        state: '0A000',
+      });
     }
     gone.forEach((label, place) => renamed.set(label, come[place] ?? label));
   });

@@ -38,7 +38,10 @@ export async function buildPrimaryKey(client: Client, schema: TableSchema): Prom
   if (schema.primaryKey.length === 0) return false;
   const { rows } = await client.query(UNIQUE_INDEXES, [await findTable(client, schema.id)]);
   const wanted = JSON.stringify([...schema.primaryKey].sort(byBytes));
-  const done = z.array(uniqueIndexRow).parse(rows).some(({ primary, columns }) => primary || JSON.stringify(columns) === wanted);
+  const done = z
+    .array(uniqueIndexRow)
+    .parse(rows)
+    .some(({ primary, columns }) => primary || JSON.stringify(columns) === wanted);
   if (done) return false;
   const { primaryKeyName: name } = schema;
   const free = name !== null && (await freeRelationName(client, schema.id.schema, name)) === name;

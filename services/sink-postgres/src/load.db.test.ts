@@ -27,7 +27,10 @@ afterEach(async () => {
   await database[Symbol.asyncDispose]();
 });
 
-async function prepare(schema: TableSchema, preparation: 'DO_NOTHING' | 'DROP_AND_CREATE' | 'TRUNCATE_BEFORE_LOAD' = 'DO_NOTHING') {
+async function prepare(
+  schema: TableSchema,
+  preparation: 'DO_NOTHING' | 'DROP_AND_CREATE' | 'TRUNCATE_BEFORE_LOAD' = 'DO_NOTHING',
+) {
   return await inTransaction(() => prepareTable(client, schema, preparation));
 }
 
@@ -44,7 +47,9 @@ async function inTransaction<T>(work: () => Promise<T>): Promise<T> {
 }
 
 async function load(schema: TableSchema, lines: readonly string[], refuse?: (row: RefusedRow) => Promise<void>) {
-  return await inTransaction(() => copyChunk(client, chunkOf(versionOf(schema), 'postgresql-copy-text', [textPart(...lines)]), refuse));
+  return await inTransaction(() =>
+    copyChunk(client, chunkOf(versionOf(schema), 'postgresql-copy-text', [textPart(...lines)]), refuse),
+  );
 }
 
 async function rowsOf(sql: string): Promise<readonly unknown[]> {
@@ -54,7 +59,7 @@ async function rowsOf(sql: string): Promise<readonly unknown[]> {
 const accounts = table(
   'accounts',
   [
-    column('id', 'integer', { nullable: false, identity: 'serial', default: "nextval('app.\"Acc \"\"1\"\" seq\"'::regclass)" }),
+    column('id', 'integer', { nullable: false, identity: 'serial', default: 'nextval(\'app."Acc ""1"" seq"\'::regclass)' }),
     column('No', 'bigint', { nullable: false, identity: 'always' }),
     column('owner', 'character varying(20)', { default: "'nobody'::character varying", collation: 'pg_catalog."C"' }),
     column('balance', 'numeric(10,2)', { default: '0' }),
@@ -69,9 +74,9 @@ test('a table is made with types, NOT NULL, defaults, sequences, generated colum
   expect(copied).toEqual({ rows: 2n, refused: 0 });
   await inTransaction(() => finishTable(client, accounts));
   await inTransaction(() => finishTable(client, accounts));
-  expect(await rowsOf('INSERT INTO app.accounts DEFAULT VALUES RETURNING id, "No"::text, owner, balance::text, twice::text')).toEqual([
-    [9, '81', 'nobody', '0.00', '0.00'],
-  ]);
+  expect(
+    await rowsOf('INSERT INTO app.accounts DEFAULT VALUES RETURNING id, "No"::text, owner, balance::text, twice::text'),
+  ).toEqual([[9, '81', 'nobody', '0.00', '0.00']]);
   expect(await rowsOf('SELECT twice::text FROM app.accounts ORDER BY id LIMIT 2')).toEqual([['3.00'], ['-4.00']]);
   expect(
     await rowsOf(`SELECT attname, format_type(atttypid, atttypmod), attnotnull, attidentity::text, attgenerated::text, attcollation::regcollation::text
@@ -83,9 +88,9 @@ test('a table is made with types, NOT NULL, defaults, sequences, generated colum
     ['balance', 'numeric(10,2)', false, '', '', '-'],
     ['twice', 'numeric', false, '', 's', '-'],
   ]);
-  expect(await rowsOf(`SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'app.accounts'::regclass`)).toEqual([
-    ['accounts_pkey', 'PRIMARY KEY (id)'],
-  ]);
+  expect(
+    await rowsOf(`SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'app.accounts'::regclass`),
+  ).toEqual([['accounts_pkey', 'PRIMARY KEY (id)']]);
   expect(await rowsOf(`SELECT pg_get_serial_sequence('app.accounts', 'id')`)).toEqual([['app."Acc ""1"" seq"']]);
 });
 
@@ -94,7 +99,9 @@ test('names that are taken in the target give way to free ones', async () => {
   await prepare(accounts);
   await inTransaction(() => finishTable(client, accounts));
   expect(await rowsOf(`SELECT pg_get_serial_sequence('app.accounts', 'id')`)).toEqual([['app."Acc ""1"" seq_1"']]);
-  expect(await rowsOf(`SELECT count(*)::int FROM pg_constraint WHERE conrelid = 'app.accounts'::regclass AND contype = 'p'`)).toEqual([[1]]);
+  expect(
+    await rowsOf(`SELECT count(*)::int FROM pg_constraint WHERE conrelid = 'app.accounts'::regclass AND contype = 'p'`),
+  ).toEqual([[1]]);
 });
 
 test('a default or collation that the target lacks is left out with a finding, and the others stay', async () => {
@@ -114,28 +121,58 @@ test('a default or collation that the target lacks is left out with a finding, a
 
 test('identifiers that need quoting stay what they are', async () => {
   const name = 'a "b" .c\'d\\e ünï $1;--';
-  const schema = table(name, [column('select', 'integer', { identity: 'serial', default: "nextval('s'::regclass)" }), column(name, 'text')], {
-    id: { schema: 'My "Schema".x', table: name },
-    primaryKey: ['select', name],
-    primaryKeyName: 'pk "1"',
-  });
+  const schema = table(
+    name,
+    [column('select', 'integer', { identity: 'serial', default: "nextval('s'::regclass)" }), column(name, 'text')],
+    {
+      id: { schema: 'My "Schema".x', table: name },
+      primaryKey: ['select', name],
+      primaryKeyName: 'pk "1"',
+    },
+  );
   await prepare(schema);
   await load(schema, ['1\tone']);
   await inTransaction(() => finishTable(client, schema));
-  expect(await rowsOf(`SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' AND relname = $$${name}$$`)).toEqual([
-    ['My "Schema".x', name],
-  ]);
+  expect(
+    await rowsOf(
+      `SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' AND relname = $$${name}$$`,
+    ),
+  ).toEqual([['My "Schema".x', name]]);
 });
 
-const mood: TypeDefinition = { schema: 'app', name: 'Mood', kind: 'enum', create: `CREATE TYPE app."Mood" AS ENUM ('low', 'it''s', 'high')`, labels: ['low', "it's", 'high'] };
+const mood: TypeDefinition = {
+  schema: 'app',
+  name: 'Mood',
+  kind: 'enum',
+  create: `CREATE TYPE app."Mood" AS ENUM ('low', 'it''s', 'high')`,
+  labels: ['low', "it's", 'high'],
+};
 
 test('types that the target lacks are created, and an enum that is there gets its missing labels in their places', async () => {
   await client.query(`CREATE SCHEMA app; CREATE TYPE app."Mood" AS ENUM ('it''s')`);
   const types: readonly TypeDefinition[] = [
     mood,
-    { schema: 'types', name: 'short', kind: 'domain', create: `CREATE DOMAIN types.short AS character varying(3) CHECK (VALUE <> 'bad')`, labels: [] },
-    { schema: 'types', name: 'pair', kind: 'composite', create: 'CREATE TYPE types.pair AS (a integer, b types.short)', labels: [] },
-    { schema: 'types', name: 'span', kind: 'range', create: 'CREATE TYPE types.span AS RANGE (SUBTYPE = double precision)', labels: [] },
+    {
+      schema: 'types',
+      name: 'short',
+      kind: 'domain',
+      create: `CREATE DOMAIN types.short AS character varying(3) CHECK (VALUE <> 'bad')`,
+      labels: [],
+    },
+    {
+      schema: 'types',
+      name: 'pair',
+      kind: 'composite',
+      create: 'CREATE TYPE types.pair AS (a integer, b types.short)',
+      labels: [],
+    },
+    {
+      schema: 'types',
+      name: 'span',
+      kind: 'range',
+      create: 'CREATE TYPE types.span AS RANGE (SUBTYPE = double precision)',
+      labels: [],
+    },
   ];
   const schema = table('t', [column('m', 'app."Mood"'), column('p', 'types.pair[]'), column('s', 'types.span')], { types });
   await prepare(schema);
@@ -169,9 +206,12 @@ test('a table that a foreign key points to is emptied without touching the other
   await expect(prepare(schema, 'DROP_AND_CREATE')).rejects.toMatchObject({ code: 'TARGET_TABLE_IN_USE' });
 });
 
-test('something else under the table\'s name is refused by its kind', async () => {
+test("something else under the table's name is refused by its kind", async () => {
   await client.query('CREATE SCHEMA app; CREATE VIEW app.t AS SELECT 1 AS id');
-  await expect(prepare(table('t', [column('id', 'integer')]))).rejects.toMatchObject({ code: 'TARGET_NOT_A_TABLE', message: expect.stringContaining('a view') });
+  await expect(prepare(table('t', [column('id', 'integer')]))).rejects.toMatchObject({
+    code: 'TARGET_NOT_A_TABLE',
+    message: expect.stringContaining('a view'),
+  });
 });
 
 test('rows that the target refuses are found one by one, and the others are in', async () => {
@@ -197,7 +237,10 @@ test('rows that the target refuses are found one by one, and the others are in',
 test('without a policy a refused row ends the chunk, and none of it is in', async () => {
   const schema = table('t', [column('id', 'integer')]);
   await prepare(schema);
-  await expect(load(schema, ['1', 'x', '3'])).rejects.toMatchObject({ code: 'LOAD_ROW_REFUSED', message: expect.stringContaining('row 2 of chunk 0 of the load of app.t') });
+  await expect(load(schema, ['1', 'x', '3'])).rejects.toMatchObject({
+    code: 'LOAD_ROW_REFUSED',
+    message: expect.stringContaining('row 2 of chunk 0 of the load of app.t'),
+  });
   expect(await rowsOf('SELECT FROM app.t')).toEqual([]);
 });
 

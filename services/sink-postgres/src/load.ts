@@ -98,7 +98,10 @@ class ChunkCopy {
     const starts = lineStarts(text);
     const halve = async (from: number, to: number): Promise<void> => {
       const middle = (from + to) >>> 1;
-      for (const [start, end] of [[from, middle], [middle, to]] as const) {
+      for (const [start, end] of [
+        [from, middle],
+        [middle, to],
+      ] as const) {
         const slice = text.subarray(starts[start], starts[end]);
         const halfFailure = await this.tryCopy(slice, end - start);
         if (halfFailure === null) continue;
@@ -133,7 +136,12 @@ class ChunkCopy {
 
   private async refuseRow(line: Buffer, failure: ServerFailure): Promise<void> {
     const ordinal = this.rows + this.refused;
-    const error = new MillraceError('LOAD_ROW_REFUSED', { ...this.place(), row: ordinal + 1, reason: failure.message, state: failure.sqlState });
+    const error = new MillraceError('LOAD_ROW_REFUSED', {
+      ...this.place(),
+      row: ordinal + 1,
+      reason: failure.message,
+      state: failure.sqlState,
+    });
     await this.refuse({ ordinal, after: copyTextRowJson(line, this.columns), error });
     this.refused++;
   }

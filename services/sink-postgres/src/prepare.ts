@@ -97,7 +97,10 @@ export async function collationsOf(
 ): Promise<{ readonly hasCollation: (collation: string) => boolean; readonly findings: readonly Finding[] }> {
   const names = [...new Set(schema.columns.flatMap(({ collation }) => (collation === null ? [] : [collation])))];
   if (names.length === 0) return { hasCollation: () => false, findings: [] };
-  const { rows } = await client.query<{ name: string }>('SELECT name FROM unnest($1::text[]) name WHERE to_regcollation(name) IS NOT NULL', [names]);
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT name FROM unnest($1::text[]) name WHERE to_regcollation(name) IS NOT NULL',
+    [names],
+  );
   const there = new Set(rows.map(({ name }) => name));
   const findings = schema.columns
     .filter(({ collation }) => collation !== null && !there.has(collation))
@@ -112,7 +115,11 @@ export async function collationsOf(
 }
 
 /** Gives columns of a table that was just made, or columns just added, their defaults. */
-export async function createDefaults(client: Client, schema: TableSchema, columns: readonly ColumnSchema[]): Promise<readonly Finding[]> {
+export async function createDefaults(
+  client: Client,
+  schema: TableSchema,
+  columns: readonly ColumnSchema[],
+): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const column of columns) {
     const statements = await defaultStatements(client, schema, column);
@@ -125,7 +132,14 @@ export async function createDefaults(client: Client, schema: TableSchema, column
       const failure = serverFailureOf(error);
       if (failure === undefined || !isMissingObject(failure.sqlState)) throw error;
       const where = `${displayTable(schema.id)}.${column.name}`;
-      findings.push(findingOf('warning', 'TARGET_DEFAULT_LEFT_OUT', where, { table: displayTable(schema.id), column: column.name, expression: column.default ?? '', reason: failure.message }));
+      findings.push(
+        findingOf('warning', 'TARGET_DEFAULT_LEFT_OUT', where, {
+          table: displayTable(schema.id),
+          column: column.name,
+          expression: column.default ?? '',
+          reason: failure.message,
+        }),
+      );
     }
   }
   return findings;

@@ -3,11 +3,19 @@ import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
-import { displayTable } from './finding.js';
 import { numberedName } from './create-table.js';
+import { displayTable } from './finding.js';
 
 /** pg_class.relkind in words; PostgreSQL manual, "pg_class". */
-const KINDS = { v: 'a view', m: 'a materialized view', f: 'a foreign table', S: 'a sequence', i: 'an index', I: 'an index', c: 'a type' } as const;
+const KINDS = {
+  v: 'a view',
+  m: 'a materialized view',
+  f: 'a foreign table',
+  S: 'a sequence',
+  i: 'an index',
+  I: 'an index',
+  c: 'a type',
+} as const;
 
 const relationRow = z.object({ oid: z.int(), kind: z.enum(['r', 'p', 'v', 'm', 'f', 'S', 'i', 'I', 'c']) });
 

@@ -40,7 +40,10 @@ export async function createTypes(client: Client, schema: TableSchema, from: Tab
 export async function missingTypes(client: Client, schema: TableSchema, from: TableSchema | null): Promise<readonly string[]> {
   const { types } = schema;
   const schemas = [...new Set([schema.id.schema, ...types.map((type) => type.schema)])];
-  const existing = await client.query<{ name: string }>('SELECT nspname::text AS name FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1::text[])', [schemas]);
+  const existing = await client.query<{ name: string }>(
+    'SELECT nspname::text AS name FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1::text[])',
+    [schemas],
+  );
   const there = new Set(existing.rows.map(({ name }) => name));
   const statements = schemas.filter((name) => !there.has(name)).map((name) => `CREATE SCHEMA ${quoteIdentifier(name)}`);
   if (types.length === 0) return statements;
@@ -48,7 +51,8 @@ export async function missingTypes(client: Client, schema: TableSchema, from: Ta
   for (const type of types) {
     const present = found.find(({ schema: namespace, name }) => namespace === type.schema && name === type.name);
     if (present === undefined) statements.push(type.create);
-    else if (type.kind === 'enum') statements.push(...addLabels(withPresentNames(type, present.labels ?? [], from), present.labels ?? []));
+    else if (type.kind === 'enum')
+      statements.push(...addLabels(withPresentNames(type, present.labels ?? [], from), present.labels ?? []));
   }
   return statements;
 }

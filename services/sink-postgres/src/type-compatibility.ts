@@ -53,7 +53,8 @@ function holds(type: LogicalType, source: ColumnSchema, target: TypeName, labels
       return target.name === (type.bits === 32 ? 'real' : 'double precision');
     case 'decimal': {
       const { precision, scale } = type;
-      if (precision === null || scale === null) return (target.name === 'numeric' && first === undefined) || holdsText(target, null);
+      if (precision === null || scale === null)
+        return (target.name === 'numeric' && first === undefined) || holdsText(target, null);
       // 'NaN', a sign, a point, and zeros that a negative scale stands for.
       return holdsDigits(target, precision - scale, scale) || holdsText(target, precision + Math.abs(scale) + 3);
     }

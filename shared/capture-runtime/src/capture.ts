@@ -81,7 +81,10 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
     claim.position,
   );
   let loadsNamed = 0;
-  const nextLoad = (): string => `${claim.epoch}.${(loadsNamed += 1)}`;
+  const nextLoad = (): string => {
+    loadsNamed += 1;
+    return `${claim.epoch}.${loadsNamed}`;
+  };
 
   const known: TableVersion[] = [...claim.knownTables];
   if (claim.position === null) {

@@ -55,7 +55,10 @@ export async function describeTable(client: Client, id: TableId): Promise<TableS
   const types = z.array(enumRow).parse(enums.rows).map(toType);
   return {
     id,
-    columns: z.array(columnRow).parse(columns.rows).map((row) => toColumn(row, types)),
+    columns: z
+      .array(columnRow)
+      .parse(columns.rows)
+      .map((row) => toColumn(row, types)),
     primaryKey: key?.columns ?? [],
     primaryKeyName: key?.name ?? null,
     identityColumns: key?.columns ?? [],
@@ -66,7 +69,13 @@ export async function describeTable(client: Client, id: TableId): Promise<TableS
 }
 
 function toType({ schema, name, labels }: z.infer<typeof enumRow>): TypeDefinition {
-  return { schema, name, kind: 'enum', labels, create: `CREATE TYPE ${quoteTable({ schema, table: name })} AS ENUM (${labels.map(quoteLiteral).join(', ')})` };
+  return {
+    schema,
+    name,
+    kind: 'enum',
+    labels,
+    create: `CREATE TYPE ${quoteTable({ schema, table: name })} AS ENUM (${labels.map(quoteLiteral).join(', ')})`,
+  };
 }
 
 function toColumn(row: z.infer<typeof columnRow>, types: readonly TypeDefinition[]): ColumnSchema {

@@ -55,7 +55,15 @@ export function textPart(...lines: readonly string[]): ChunkPart {
 }
 
 export function chunkOf(table: TableVersion, encoding: ChunkEncoding, parts: readonly ChunkPart[]): LoadChunk {
-  return { load: '1.0', table, index: 0, attempt: 1, asOf: { source: 'test', timeline: 1, key: '00' }, encoding, parts: toAsync(parts) };
+  return {
+    load: '1.0',
+    table,
+    index: 0,
+    attempt: 1,
+    asOf: { source: 'test', timeline: 1, key: '00' },
+    encoding,
+    parts: toAsync(parts),
+  };
 }
 
 async function* toAsync(parts: readonly ChunkPart[]): AsyncGenerator<ChunkPart> {

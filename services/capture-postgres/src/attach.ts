@@ -65,7 +65,7 @@ export async function openSlot(request: AttachRequest): Promise<AttachResult> {
     if (publication !== null) await checkForeignPublication(client, publication, ids);
     const madeHere = publication === null && (await readPublication(client, names.publication)) === null;
     try {
-      const [refused] = (await published.align(client, ids, [])).values();
+      const [refused] = (await published.create(client, ids)).values();
       if (refused !== undefined) throw refused;
       const slot = await createSlot(replication, names.slot);
       const acknowledged = positionAt(identity, slot.consistentPoint);

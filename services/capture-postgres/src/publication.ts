@@ -32,12 +32,9 @@ export async function readPublication(client: Client, name: string): Promise<rea
   return rows.flatMap(({ schema, table }) => (schema === null || table === null ? [] : [{ schema, table }]));
 }
 
-export async function createPublication(
-  client: Client,
-  { name, tables, changes }: { readonly name: string; readonly tables: readonly TableId[]; readonly changes: PublishedChanges },
-): Promise<void> {
-  const list = tables.length === 0 ? '' : ` FOR TABLE ${listOf(tables)}`;
-  await run(client, `CREATE PUBLICATION ${quoteIdentifier(name)}${list} WITH (${PUBLISH[changes]})`, `creating the publication "${name}"`);
+/** Makes an empty publication. */
+export async function createPublication(client: Client, name: string, changes: PublishedChanges): Promise<void> {
+  await run(client, `CREATE PUBLICATION ${quoteIdentifier(name)} WITH (${PUBLISH[changes]})`, `creating the publication "${name}"`);
 }
 
 export async function addToPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {

@@ -23,9 +23,20 @@ export class PublishedTables {
     this.publications = existing === null ? [names.publication, names.insertPublication] : [existing];
   }
 
+  /** First start: makes Millrace's publications where they are missing, and publishes exactly these tables. @returns as `align` */
+  async create(client: Client, tables: readonly TableId[]): Promise<ReadonlyMap<string, MillraceError>> {
+    if (this.existing === null) {
+      for (const { name, changes } of this.#publicationsFor([])) {
+        if ((await readPublication(client, name)) === null) await createPublication(client, name, changes);
+      }
+    }
+    return await this.align(client, tables, []);
+  }
+
   /**
    * Publishes exactly these tables; `changed` says of some of them anew whether an old row can be named.
    * @returns by table key, why a table cannot be published.
+   * @throws MillraceError PUBLICATION_MISSING where somebody dropped one: what it did not publish meanwhile is gone from the stream.
    */
   async align(
     client: Client,
@@ -34,22 +45,23 @@ export class PublishedTables {
   ): Promise<ReadonlyMap<string, MillraceError>> {
     if (this.existing !== null) return await unpublished(client, this.existing, tables);
     for (const { id, nameable } of changed) this.#nameable.set(tableKey(id), nameable);
-    const nameable = (id: TableId): boolean => this.#nameable.get(tableKey(id)) ?? true;
-    const { publication, insertPublication } = this.names;
-    const whole = { name: publication, changes: 'all', wanted: tables.filter(nameable) } as const;
-    const insertsOnly = { name: insertPublication, changes: 'inserts', wanted: tables.filter((id) => !nameable(id)) } as const;
     const refused = new Map<string, MillraceError>();
-    for (const { name, changes, wanted } of [whole, insertsOnly]) {
+    for (const { name, wanted } of this.#publicationsFor(tables)) {
       const current = await readPublication(client, name);
-      if (current === null) {
-        await createPublication(client, { name, tables: wanted, changes });
-        continue;
-      }
+      if (current === null) throw new MillraceError('PUBLICATION_MISSING', { reason: `there is no publication "${name}"` });
       const removed = without(current, wanted);
       if (removed.length > 0) await removeFromPublication(client, name, removed);
       for (const [id, error] of await addAll(client, name, without(wanted, current))) refused.set(tableKey(id), error);
     }
     return refused;
+  }
+
+  #publicationsFor(tables: readonly TableId[]) {
+    const nameable = (id: TableId): boolean => this.#nameable.get(tableKey(id)) ?? true;
+    return [
+      { name: this.names.publication, changes: 'all', wanted: tables.filter(nameable) },
+      { name: this.names.insertPublication, changes: 'inserts', wanted: tables.filter((id) => !nameable(id)) },
+    ] as const;
   }
 }
 

@@ -284,6 +284,27 @@ test('a value for earlier rows that is told too late is refused, not guessed', a
   await expect(inTransaction(target, () => alterTable(target, to, late, aside))).rejects.toMatchObject({ code: 'ALTER_REFUSED' });
 });
 
+test("a type of the user's that changed is told, unless the rows come again", async () => {
+  await source.query(BASE);
+  const from = await copyTable();
+  const domain = (check: string) => ({
+    schema: 'app',
+    name: 'd',
+    kind: 'domain' as const,
+    labels: [],
+    create: `CREATE DOMAIN app.d AS integer CHECK (${check})`,
+  });
+  const one = { ...from, types: [domain('VALUE > 0')] };
+  const two = { ...from, types: [domain('VALUE > 1')] };
+  await inTransaction(target, () => alterTable(target, from, one, aside));
+  await expect(inTransaction(target, () => alterTable(target, one, two, aside))).rejects.toMatchObject({
+    code: 'ALTER_REFUSED',
+    message: expect.stringContaining('domain app.d'),
+  });
+  await target.query('TRUNCATE app.t');
+  await inTransaction(target, () => alterTable(target, one, two, aside));
+});
+
 test('a table is made with its key, renamed, moved and dropped', async () => {
   await source.query(BASE);
   const schema = await describeTable(source, T);

@@ -1,3 +1,4 @@
+import { displayTable } from '@millrace/codec/table-key.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { ColumnSchema, TableSchema } from '@millrace/contract/table.js';
 import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
@@ -6,7 +7,6 @@ import type { Client } from 'pg';
 import { type AlterStep, planColumns, planNames } from './alter-plan.js';
 import { columnClause } from './create-table.js';
 import { renameLabels } from './enum-labels.js';
-import { displayTable } from './finding.js';
 import { advanceSequence, buildPrimaryKey } from './finish-load.js';
 import { collationsOf, createDefaults, createWhole } from './prepare.js';
 import { readPresentTable } from './present-table.js';
@@ -102,7 +102,10 @@ class Alteration {
         reason: 'the table is not there',
         state: '42P01',
       });
-    if (!(await isEmpty(client, to.id))) refuseUnknownValues(from, to);
+    if (!(await isEmpty(client, to.id))) {
+      refuseUnknownValues(from, to);
+      refuseChangedTypes(from, to);
+    }
     for (const step of planNames(from, to, await readPresentTable(client, oid))) await this.do(step, to);
     const steps = planColumns(
       from,
@@ -248,5 +251,15 @@ function refuseUnknownValues(from: TableSchema, to: TableSchema): void {
       reason: 'the value of the rows from before came too late',
       state: '0A000',
     });
+  }
+}
+
+/** What a type of the user's holds by now cannot be read from its rows, and other tables of the target may use it. */
+function refuseChangedTypes(from: TableSchema, to: TableSchema): void {
+  for (const type of to.types) {
+    const before = from.types.find(({ schema, name }) => schema === type.schema && name === type.name);
+    if (before === undefined || type.kind === 'enum' || before.create === type.create) continue;
+    const reason = `the ${type.kind} ${type.schema}.${type.name} changed in the source, which has to be done in the target by hand`;
+    throw new MillraceError('ALTER_REFUSED', { table: displayTable(to.id), step: type.create, reason, state: '0A000' });
   }
 }

@@ -116,7 +116,8 @@ class LargeTransaction {
     const from = group.from.position;
     const coverage: TransactionGroup['coverage'] = (source) => {
       const found = group.coverage(source);
-      if (found !== null && end === null && !(from !== null && isCovered(found.asOf, from))) this.assumedCovering.push(found.asOf);
+      if (found !== null && end === null && !(from !== null && isCovered(found.asOf, from)))
+        this.assumedCovering.push(found.asOf);
       return found;
     };
     return stepsOf(log, { coverage, from, end });
@@ -127,7 +128,11 @@ class LargeTransaction {
     if (position === null || this.assumedCovering.every((asOf) => isCovered(position, asOf))) return;
     if (knownEnds.size >= KNOWN_ENDS) knownEnds.clear();
     knownEnds.set(endKey(this.group.from), position);
-    throw new MillraceError('TARGET_BUSY', { doing: 'a large transaction', reason: 'whether a load holds it already is known only now', state: 'none' });
+    throw new MillraceError('TARGET_BUSY', {
+      doing: 'a large transaction',
+      reason: 'whether a load holds it already is known only now',
+      state: 'none',
+    });
   }
 }
 

@@ -78,11 +78,13 @@ async function planOf({ context, session, outcome }: StepWork, version: TableVer
   if (table !== undefined && known?.table === table) return known;
   const plan = table === undefined ? { missing: 'the table itself' } : writePlanOf(version, table);
   if ('missing' in plan) {
-    const error = new MillraceError('APPLY_TABLE_CHANGED', { table: displayTable(version.source), reason: `${plan.missing} is not there` });
+    const error = new MillraceError('APPLY_TABLE_CHANGED', {
+      table: displayTable(version.source),
+      reason: `${plan.missing} is not there`,
+    });
     outcome.suspend(version.source, { code: error.code, message: error.message });
     return undefined;
   }
   plans.set(version, plan);
   return plan;
 }
-

@@ -30,17 +30,28 @@ describe('tables of every shape', () => {
     const row: Row = ['{"a": 1}', '(1,2)', '1.0', null];
     const twin: Row = ['{"a": 1}', '(1,2)', '1.00', null];
     const put = (after: Row): Change => ({ kind: 'insert', table, after });
-    await sink.apply([put(row), put(row), put(twin), { kind: 'delete', table, before: twin }, { kind: 'update', table, before: row, after: ['{}', U, '2', 'x'] }, put(twin)]);
-    expect(await sink.rows('SELECT j::text, p::text, n::text, t FROM public.h ORDER BY n, t')).toEqual([
-      ['{"a": 1}', '(1,2)', '1.0', null],
-      ['{"a": 1}', '(1,2)', '1.00', null],
-      ['{}', '(1,2)', '2', 'x'],
-    ].sort((left, right) => Number(left[2]) - Number(right[2])));
-    const result = await sink.apply([{ kind: 'delete', table, before: ['nothing', null, null, null] }]).catch((error: unknown) => error);
+    await sink.apply([
+      put(row),
+      put(row),
+      put(twin),
+      { kind: 'delete', table, before: twin },
+      { kind: 'update', table, before: row, after: ['{}', U, '2', 'x'] },
+      put(twin),
+    ]);
+    expect(await sink.rows('SELECT j::text, p::text, n::text, t FROM public.h ORDER BY n, t')).toEqual(
+      [
+        ['{"a": 1}', '(1,2)', '1.0', null],
+        ['{"a": 1}', '(1,2)', '1.00', null],
+        ['{}', '(1,2)', '2', 'x'],
+      ].sort((left, right) => Number(left[2]) - Number(right[2])),
+    );
+    const result = await sink
+      .apply([{ kind: 'delete', table, before: ['nothing', null, null, null] }])
+      .catch((error: unknown) => error);
     expect(result).toMatchObject({ errors: 1 });
   });
 
-  test('identity ALWAYS and generated columns: the source\'s values are taken, the target\'s expressions computed', async () => {
+  test("identity ALWAYS and generated columns: the source's values are taken, the target's expressions computed", async () => {
     await using sink = await ApplyFixture.open();
     const table = tableVersion(
       { schema: 'public', table: 'g' },
@@ -51,10 +62,17 @@ describe('tables of every shape', () => {
       ],
       ['id'],
     );
-    await sink.table(table, 'CREATE TABLE public.g (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a integer, twice integer GENERATED ALWAYS AS (a * 2) STORED)');
+    await sink.table(
+      table,
+      'CREATE TABLE public.g (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a integer, twice integer GENERATED ALWAYS AS (a * 2) STORED)',
+    );
     const many: Change[] = Array.from({ length: 100 }, (_, id) => ({ kind: 'insert', table, after: [id + 100, id, null] }));
     await sink.apply(many);
-    await sink.apply([{ kind: 'insert', table, after: [7, 5, U] }, { kind: 'update', table, after: [100, 9, null] }, { kind: 'update', table, before: [101, U, U], after: [1, 3, U] }]);
+    await sink.apply([
+      { kind: 'insert', table, after: [7, 5, U] },
+      { kind: 'update', table, after: [100, 9, null] },
+      { kind: 'update', table, before: [101, U, U], after: [1, 3, U] },
+    ]);
     expect(await sink.rows('SELECT * FROM public.g WHERE id <= 100 ORDER BY id')).toEqual([
       [1, 3, 6],
       [7, 5, 10],
@@ -65,10 +83,20 @@ describe('tables of every shape', () => {
 
   test('an identity ALWAYS column that is no key follows the source too', async () => {
     await using sink = await ApplyFixture.open();
-    const table = tableVersion({ schema: 'public', table: 'g' }, [...ints('k'), { name: 'n', type: int, declaration: 'integer', identity: 'always' }, ...ints('a')], ['k']);
+    const table = tableVersion(
+      { schema: 'public', table: 'g' },
+      [...ints('k'), { name: 'n', type: int, declaration: 'integer', identity: 'always' }, ...ints('a')],
+      ['k'],
+    );
     await sink.table(table, 'CREATE TABLE public.g (k integer PRIMARY KEY, n integer GENERATED ALWAYS AS IDENTITY, a integer)');
-    await sink.apply([{ kind: 'insert', table, after: [1, 50, 1] }, { kind: 'insert', table, after: [2, 51, 1] }]);
-    const result = await sink.apply([{ kind: 'update', table, after: [1, 50, 9] }, { kind: 'update', table, after: [2, 99, U] }]);
+    await sink.apply([
+      { kind: 'insert', table, after: [1, 50, 1] },
+      { kind: 'insert', table, after: [2, 51, 1] },
+    ]);
+    const result = await sink.apply([
+      { kind: 'update', table, after: [1, 50, 9] },
+      { kind: 'update', table, after: [2, 99, U] },
+    ]);
     expect(result.errors).toBe(0);
     expect(await sink.rows('SELECT * FROM public.g ORDER BY k')).toEqual([
       [1, 50, 9],
@@ -87,8 +115,14 @@ describe('tables of every shape', () => {
     ];
     const table = tableVersion({ schema: 'public', table: 'x' }, columns, ['i', 'c']);
     await sink.table(table, 'CREATE TABLE public.x (i inet, c public.citext, b bit(3), a integer[], PRIMARY KEY (i, c))');
-    await sink.apply([{ kind: 'insert', table, after: ['10.0.0.1', 'Ab', '101', '{1}'] }, { kind: 'insert', table, after: ['::1', 'Cd', '000', null] }]);
-    const result = await sink.apply([{ kind: 'update', table, after: ['10.0.0.1', 'Ab', '111', U] }, { kind: 'update', table, before: ['::1', 'Cd', U, U], after: ['::2', 'cD', '001', U] }]);
+    await sink.apply([
+      { kind: 'insert', table, after: ['10.0.0.1', 'Ab', '101', '{1}'] },
+      { kind: 'insert', table, after: ['::1', 'Cd', '000', null] },
+    ]);
+    const result = await sink.apply([
+      { kind: 'update', table, after: ['10.0.0.1', 'Ab', '111', U] },
+      { kind: 'update', table, before: ['::1', 'Cd', U, U], after: ['::2', 'cD', '001', U] },
+    ]);
     expect(result.errors).toBe(0);
     expect(await sink.rows('SELECT i::text, c::text, b::text, a::text FROM public.x ORDER BY i')).toEqual([
       ['10.0.0.1/32', 'Ab', '111', '{1}'],
@@ -104,8 +138,17 @@ describe('tables of every shape', () => {
     const bare = tableVersion({ schema: 'public', table: 'bare' }, [], []);
     const odd = tableVersion({ schema: 'O"dd. Schema', table: 'select' }, ints('a"b', 'from', '$1'), ['from']);
     await sink.table(bare, 'CREATE TABLE public.bare ()');
-    await sink.table(odd, 'CREATE SCHEMA "O""dd. Schema"', 'CREATE TABLE "O""dd. Schema"."select" ("a""b" integer, "from" integer PRIMARY KEY, "$1" integer)');
-    await sink.apply([{ kind: 'insert', table: bare, after: [] }, { kind: 'insert', table: bare, after: [] }, { kind: 'delete', table: bare, before: [] }, { kind: 'insert', table: odd, after: [1, 2, 3] }]);
+    await sink.table(
+      odd,
+      'CREATE SCHEMA "O""dd. Schema"',
+      'CREATE TABLE "O""dd. Schema"."select" ("a""b" integer, "from" integer PRIMARY KEY, "$1" integer)',
+    );
+    await sink.apply([
+      { kind: 'insert', table: bare, after: [] },
+      { kind: 'insert', table: bare, after: [] },
+      { kind: 'delete', table: bare, before: [] },
+      { kind: 'insert', table: odd, after: [1, 2, 3] },
+    ]);
     await sink.apply([{ kind: 'update', table: odd, after: [5, 2, U] }]);
     expect(await sink.rows('SELECT count(*)::int FROM public.bare')).toEqual([[1]]);
     expect(await sink.rows('SELECT * FROM "O""dd. Schema"."select"')).toEqual([[5, 2, 3]]);
@@ -126,7 +169,11 @@ describe('#50 without the right to switch triggers off, foreign keys keep the or
 
   test('parents go in before their children and out after them, whatever the order of tables in the group', async () => {
     await using sink = await family();
-    const first = await sink.apply([{ kind: 'insert', table: parent, after: [1, 0] }, { kind: 'insert', table: child, after: [1, 1] }, { kind: 'insert', table: parent, after: [2, 0] }]);
+    const first = await sink.apply([
+      { kind: 'insert', table: parent, after: [1, 0] },
+      { kind: 'insert', table: child, after: [1, 1] },
+      { kind: 'insert', table: parent, after: [2, 0] },
+    ]);
     const second = await sink.apply([
       { kind: 'update', table: child, after: [1, 2] },
       { kind: 'delete', table: parent, before: [1, U] },
@@ -134,12 +181,17 @@ describe('#50 without the right to switch triggers off, foreign keys keep the or
       { kind: 'delete', table: parent, before: [2, U] },
     ]);
     expect([first.errors, second.errors, sink.rowByRow]).toEqual([0, 0, 0]);
-    expect(await sink.rows('SELECT (SELECT count(*)::int FROM public.parent), (SELECT count(*)::int FROM public.child)')).toEqual([[0, 0]]);
+    expect(await sink.rows('SELECT (SELECT count(*)::int FROM public.parent), (SELECT count(*)::int FROM public.child)')).toEqual(
+      [[0, 0]],
+    );
   });
 
   test('a row whose parent is missing is a conflict, and the others arrive', async () => {
     await using sink = await family();
-    const result = await sink.apply([{ kind: 'insert', table: child, after: [1, 99] }, { kind: 'insert', table: parent, after: [1, 0] }]);
+    const result = await sink.apply([
+      { kind: 'insert', table: child, after: [1, 99] },
+      { kind: 'insert', table: parent, after: [1, 0] },
+    ]);
     expect(result.errors).toBe(1);
     expect(await sink.rows('SELECT * FROM public.parent')).toEqual([[1, 0]]);
     expect(await sink.state.deadLetters(sink.admin, 5)).toMatchObject([{ code: 'APPLY_ROW_REFUSED', table: child.source }]);
@@ -148,7 +200,11 @@ describe('#50 without the right to switch triggers off, foreign keys keep the or
   test('a constraint that waits for the commit lets the group in; one that is still broken then is told row by row', async () => {
     await using sink = await family();
     await sink.admin.query('ALTER TABLE public.child ALTER CONSTRAINT child_parent_fkey DEFERRABLE INITIALLY IMMEDIATE');
-    const result = await sink.apply([{ kind: 'insert', table: child, after: [1, 1] }, { kind: 'insert', table: parent, after: [1, 0] }, { kind: 'insert', table: child, after: [2, 77] }]);
+    const result = await sink.apply([
+      { kind: 'insert', table: child, after: [1, 1] },
+      { kind: 'insert', table: parent, after: [1, 0] },
+      { kind: 'insert', table: child, after: [2, 77] },
+    ]);
     expect(result.errors).toBeGreaterThan(0);
     expect(await sink.rows('SELECT * FROM public.parent')).toEqual([[1, 0]]);
     expect((await sink.rows('SELECT id FROM public.child')).flat()).not.toContain(2);
@@ -171,26 +227,33 @@ describe('a reply to COMMIT that is lost', () => {
     Object.assign(client, { query: lossy });
   }
 
-  test.each(['COMMIT', 'ROLLBACK'] as const)('the checkpoint tells what became of it (%s), and the group is in exactly once', async (fate) => {
-    await using sink = await ApplyFixture.open();
-    await sink.table(table, 'CREATE TABLE public.a (id integer PRIMARY KEY)');
-    await loseCommit(sink, fate);
-    const result = await sink.apply([{ kind: 'insert', table, after: [1] }]);
-    expect(result).toMatchObject({ rows: 1, errors: 0 });
-    expect(await sink.rows('SELECT id FROM public.a')).toEqual([[1]]);
-    expect((await sink.stored()).checkpoint).toEqual(sink.script.checkpoint);
-    expect((await sink.stored()).tables[0]?.counts.inserts).toBe(1n);
-  });
+  test.each(['COMMIT', 'ROLLBACK'] as const)(
+    'the checkpoint tells what became of it (%s), and the group is in exactly once',
+    async (fate) => {
+      await using sink = await ApplyFixture.open();
+      await sink.table(table, 'CREATE TABLE public.a (id integer PRIMARY KEY)');
+      await loseCommit(sink, fate);
+      const result = await sink.apply([{ kind: 'insert', table, after: [1] }]);
+      expect(result).toMatchObject({ rows: 1, errors: 0 });
+      expect(await sink.rows('SELECT id FROM public.a')).toEqual([[1]]);
+      expect((await sink.stored()).checkpoint).toEqual(sink.script.checkpoint);
+      expect((await sink.stored()).tables[0]?.counts.inserts).toBe(1n);
+    },
+  );
 });
 
 describe('#55 changes that the loaded rows hold already', () => {
   const table = tableVersion({ schema: 'public', table: 'a' }, ints('id', 'v'), ['id']);
 
-  test('changes up to the load\'s position are passed over, later ones are applied', async () => {
+  test("changes up to the load's position are passed over, later ones are applied", async () => {
     await using sink = await ApplyFixture.open();
     await sink.table(table, 'CREATE TABLE public.a (id integer PRIMARY KEY, v integer)', 'INSERT INTO public.a VALUES (1, 2)');
     sink.coverage = () => ({ asOf: position(20), chunks: [] });
-    const result = await sink.apply([{ kind: 'insert', table, after: [1, 1] }], [{ kind: 'update', table, after: [1, 2] }], [{ kind: 'update', table, after: [1, 3] }]);
+    const result = await sink.apply(
+      [{ kind: 'insert', table, after: [1, 1] }],
+      [{ kind: 'update', table, after: [1, 2] }],
+      [{ kind: 'update', table, after: [1, 3] }],
+    );
     expect(result.errors).toBe(0);
     expect(await sink.rows('SELECT * FROM public.a')).toEqual([[1, 3]]);
     expect((await sink.stored()).tables[0]?.counts).toMatchObject({ inserts: 0n, updates: 1n });
@@ -198,19 +261,27 @@ describe('#55 changes that the loaded rows hold already', () => {
 });
 
 describe('a large transaction', () => {
-  const table = tableVersion({ schema: 'public', table: 'big' }, [...ints('id', 'v'), { name: 'note', type: text, declaration: 'text' }], ['id']);
+  const table = tableVersion(
+    { schema: 'public', table: 'big' },
+    [...ints('id', 'v'), { name: 'note', type: text, declaration: 'text' }],
+    ['id'],
+  );
 
   async function withBig(): Promise<ApplyFixture> {
     const sink = await ApplyFixture.open();
     await sink.table(table, 'CREATE TABLE public.big (id integer PRIMARY KEY, v integer, note text)');
     return sink;
   }
-  const rows = (from: number, count: number): Change[] => Array.from({ length: count }, (_, index) => ({ kind: 'insert', table, after: [from + index, 0, 'x'] }));
+  const rows = (from: number, count: number): Change[] =>
+    Array.from({ length: count }, (_, index) => ({ kind: 'insert', table, after: [from + index, 0, 'x'] }));
 
   test('its slices arrive together, changes of one key across slices included', async () => {
     await using sink = await withBig();
     const from = sink.script.checkpoint;
-    const blocks = sink.script.slices([...rows(0, 12_000), { kind: 'update', table, after: [5, 9, U] }, { kind: 'delete', table, before: [6, U, U] }], 1500);
+    const blocks = sink.script.slices(
+      [...rows(0, 12_000), { kind: 'update', table, after: [5, 9, U] }, { kind: 'delete', table, before: [6, U, U] }],
+      1500,
+    );
     const result = await sink.applyBlocks(blocks, from);
     expect(result).toMatchObject({ transactions: 1, rows: 12_002, errors: 0, checkpoint: sink.script.checkpoint });
     expect(await sink.rows('SELECT count(*)::int, max(v) FROM public.big')).toEqual([[11_999, 9]]);
@@ -268,33 +339,63 @@ describe('a large transaction', () => {
 
 describe('any history', () => {
   const versions: readonly TableVersion[] = [
-    tableVersion({ schema: 'public', table: 'one' }, [...ints('k', 'a'), { name: 'big', type: text, declaration: 'text' }], ['k']),
-    tableVersion({ schema: 'public', table: 'two' }, [{ name: 'big', type: text, declaration: 'text' }, ...ints('k', 'a')], ['k', 'a']),
+    tableVersion(
+      { schema: 'public', table: 'one' },
+      [...ints('k', 'a'), { name: 'big', type: text, declaration: 'text' }],
+      ['k'],
+    ),
+    tableVersion(
+      { schema: 'public', table: 'two' },
+      [{ name: 'big', type: text, declaration: 'text' }, ...ints('k', 'a')],
+      ['k', 'a'],
+    ),
   ];
-  const step = fc.record({ table: fc.nat(1), kind: fc.constantFrom('insert', 'insert', 'update', 'update', 'move', 'delete', 'truncate'), pick: fc.nat(999), key: fc.nat(7), value: fc.nat(3), keep: fc.boolean(), cut: fc.nat(4) });
+  const step = fc.record({
+    table: fc.nat(1),
+    kind: fc.constantFrom('insert', 'insert', 'update', 'update', 'move', 'delete', 'truncate'),
+    pick: fc.nat(999),
+    key: fc.nat(7),
+    value: fc.nat(3),
+    keep: fc.boolean(),
+    cut: fc.nat(4),
+  });
 
   test('in any groups the target ends as the source', async () => {
     await using sink = await ApplyFixture.open();
     await sink.table(versions[0] ?? never(), 'CREATE TABLE public.one (k integer PRIMARY KEY, a integer, big text)');
     await sink.table(versions[1] ?? never(), 'CREATE TABLE public.two (big text, k integer, a integer, PRIMARY KEY (k, a))');
     const source = versions.map(() => new Map<string, Row>());
-    const keyOf = (table: TableVersion, row: Row): string => table.schema.columns.map(({ name }, index) => (table.schema.primaryKey.includes(name) ? String(row[index]) : '')).join();
+    const keyOf = (table: TableVersion, row: Row): string =>
+      table.schema.columns.map(({ name }, index) => (table.schema.primaryKey.includes(name) ? String(row[index]) : '')).join();
     let group: Change[][] = [];
     for (const choice of fc.sample(step, { numRuns: 1500, seed: 20261121 })) {
       const table = versions[choice.table] ?? never();
       const state = source[choice.table] ?? never();
       const rows = [...state.values()];
       const chosen = rows[choice.pick % Math.max(1, rows.length)];
-      const fresh: Row = choice.table === 0 ? [choice.key, choice.value, `t${choice.pick}`] : [`t${choice.pick}`, choice.key, choice.value];
+      const fresh: Row =
+        choice.table === 0 ? [choice.key, choice.value, `t${choice.pick}`] : [`t${choice.pick}`, choice.key, choice.value];
       const big = choice.table === 0 ? 2 : 0;
-      const keyOnly = (row: Row): Row => row.map((value, index) => (table.schema.primaryKey.includes(table.schema.columns[index]?.name ?? '') ? value : U));
+      const keyOnly = (row: Row): Row =>
+        row.map((value, index) => (table.schema.primaryKey.includes(table.schema.columns[index]?.name ?? '') ? value : U));
       const isFree = !state.has(keyOf(table, fresh));
       let change: Change | undefined;
       if (choice.kind === 'insert' && isFree) change = { kind: 'insert', table, after: fresh };
       else if (choice.kind === 'truncate' && choice.pick % 10 === 0) change = { kind: 'truncate', tables: [table] };
       else if (chosen !== undefined && choice.kind === 'delete') change = { kind: 'delete', table, before: keyOnly(chosen) };
-      else if (chosen !== undefined && choice.kind === 'move' && isFree) change = { kind: 'update', table, before: keyOnly(chosen), after: fresh.map((value, index) => (index === big && choice.keep ? U : value)) };
-      else if (chosen !== undefined && choice.kind === 'update') change = { kind: 'update', table, after: chosen.map((value, index) => (index === big ? (choice.keep ? U : `u${choice.pick}`) : value)) };
+      else if (chosen !== undefined && choice.kind === 'move' && isFree)
+        change = {
+          kind: 'update',
+          table,
+          before: keyOnly(chosen),
+          after: fresh.map((value, index) => (index === big && choice.keep ? U : value)),
+        };
+      else if (chosen !== undefined && choice.kind === 'update')
+        change = {
+          kind: 'update',
+          table,
+          after: chosen.map((value, index) => (index === big ? (choice.keep ? U : `u${choice.pick}`) : value)),
+        };
       if (change !== undefined) {
         if (change.kind === 'truncate') state.clear();
         if ((change.kind === 'delete' || change.kind === 'update') && chosen !== undefined) state.delete(keyOf(table, chosen));
@@ -308,8 +409,12 @@ describe('any history', () => {
       const result = await sink.apply(...group);
       expect(result.errors).toBe(0);
       group = [];
-      expect(await sink.rows('SELECT * FROM public.one ORDER BY k')).toEqual([...(source[0] ?? never()).values()].sort((x, y) => Number(x[0]) - Number(y[0])));
-      expect(await sink.rows('SELECT * FROM public.two ORDER BY k, a')).toEqual([...(source[1] ?? never()).values()].sort((x, y) => Number(x[1]) - Number(y[1]) || Number(x[2]) - Number(y[2])));
+      expect(await sink.rows('SELECT * FROM public.one ORDER BY k')).toEqual(
+        [...(source[0] ?? never()).values()].sort((x, y) => Number(x[0]) - Number(y[0])),
+      );
+      expect(await sink.rows('SELECT * FROM public.two ORDER BY k, a')).toEqual(
+        [...(source[1] ?? never()).values()].sort((x, y) => Number(x[1]) - Number(y[1]) || Number(x[2]) - Number(y[2])),
+      );
     }
     expect(sink.rowByRow).toBe(0);
   });

@@ -51,8 +51,14 @@ describe('a group is one target transaction', () => {
   test('many inserts go by COPY, the rest by unnest, with the same result as one by one', async () => {
     await using sink = await withAccounts();
     await sink.apply(Array.from({ length: 500 }, (_, id) => insert(id, id * 2, `row ${id}`)));
-    await sink.apply(Array.from({ length: 500 }, (_, id) => (id % 3 === 0 ? remove(id) : id % 3 === 1 ? update(id, -1, U) : move(id, id + 1000, -2, U))));
-    expect(await sink.rows('SELECT count(*)::int, sum(balance)::int, count(note)::int FROM public.accounts')).toEqual([[333, -167 - 2 * 166, 333]]);
+    await sink.apply(
+      Array.from({ length: 500 }, (_, id) =>
+        id % 3 === 0 ? remove(id) : id % 3 === 1 ? update(id, -1, U) : move(id, id + 1000, -2, U),
+      ),
+    );
+    expect(await sink.rows('SELECT count(*)::int, sum(balance)::int, count(note)::int FROM public.accounts')).toEqual([
+      [333, -167 - 2 * 166, 333],
+    ]);
     expect(await sink.rows('SELECT * FROM public.accounts WHERE id IN (1, 1002) ORDER BY id')).toEqual([
       [1, -1, 'row 1'],
       [1002, -2, 'row 2'],
@@ -137,8 +143,22 @@ describe('conflicts go to the policy', () => {
     ]);
     const letters = await sink.state.deadLetters(sink.admin, 10);
     expect(letters).toMatchObject([
-      { kind: 'insert', code: 'APPLY_DUPLICATE_ROW', position: position(10), ordinal: 0, before: null, after: '{"id":1,"balance":1,"note":"x"}' },
-      { kind: 'update', code: 'APPLY_ROW_MISSING', position: position(20), ordinal: 0, before: null, after: '{"id":7,"balance":70}' },
+      {
+        kind: 'insert',
+        code: 'APPLY_DUPLICATE_ROW',
+        position: position(10),
+        ordinal: 0,
+        before: null,
+        after: '{"id":1,"balance":1,"note":"x"}',
+      },
+      {
+        kind: 'update',
+        code: 'APPLY_ROW_MISSING',
+        position: position(20),
+        ordinal: 0,
+        before: null,
+        after: '{"id":7,"balance":70}',
+      },
       { kind: 'delete', code: 'APPLY_ROW_MISSING', position: position(20), ordinal: 1, before: '{"id":8}', after: null },
     ]);
     expect((await sink.stored()).tables[0]?.counts).toMatchObject({ inserts: 2n, updates: 0n, deletes: 0n, errors: 3n });
@@ -172,19 +192,30 @@ describe('conflicts go to the policy', () => {
     const other = tableVersion({ schema: 'public', table: 'other' }, [{ name: 'id', type: int, declaration: 'integer' }], ['id']);
     await sink.table(other, 'CREATE TABLE public.other (id integer PRIMARY KEY)');
     sink.policy = { ...LOG_ALL, updateConflict: 'SUSPEND_TABLE' };
-    const result = await sink.apply([insert(1, 1, 'x'), update(9, 9, 'y'), insert(2, 2, 'y'), { kind: 'insert', table: other, after: [1] }]);
+    const result = await sink.apply([
+      insert(1, 1, 'x'),
+      update(9, 9, 'y'),
+      insert(2, 2, 'y'),
+      { kind: 'insert', table: other, after: [1] },
+    ]);
     expect(result.suspended).toEqual([accounts.source]);
     await sink.apply([insert(3, 3, 'z'), { kind: 'insert', table: other, after: [2] }]);
     expect(await sink.rows(ALL)).toEqual([[1, 1, 'x']]);
     expect(await sink.rows('SELECT * FROM public.other ORDER BY id')).toEqual([[1], [2]]);
     const { tables } = await sink.stored();
-    expect(tables.find(({ source }) => source.table === 'accounts')).toMatchObject({ state: 'error', error: { code: 'APPLY_ROW_MISSING' }, counts: { inserts: 1n, errors: 3n } });
+    expect(tables.find(({ source }) => source.table === 'accounts')).toMatchObject({
+      state: 'error',
+      error: { code: 'APPLY_ROW_MISSING' },
+      counts: { inserts: 1n, errors: 3n },
+    });
   });
 
   test('a value that the target cannot hold is set aside, the rows around it are applied', async () => {
     await using sink = await withAccounts();
-    await sink.admin.query("ALTER TABLE public.accounts ADD CHECK (balance < 1000), ALTER COLUMN note TYPE varchar(3)");
-    const result = await sink.apply(Array.from({ length: 200 }, (_, id) => insert(id, id === 77 ? 5000 : 0, id === 150 ? 'too long' : 'x')));
+    await sink.admin.query('ALTER TABLE public.accounts ADD CHECK (balance < 1000), ALTER COLUMN note TYPE varchar(3)');
+    const result = await sink.apply(
+      Array.from({ length: 200 }, (_, id) => insert(id, id === 77 ? 5000 : 0, id === 150 ? 'too long' : 'x')),
+    );
     expect(result.errors).toBe(2);
     expect(await sink.rows('SELECT count(*)::int FROM public.accounts')).toEqual([[198]]);
     expect((await sink.state.deadLetters(sink.admin, 10)).map(({ code, ordinal }) => [code, ordinal])).toEqual([
@@ -207,7 +238,9 @@ describe('failures that pass', () => {
   test('a group goes in after the session was ended by the server', async () => {
     await using sink = await withAccounts();
     await sink.apply([insert(1, 1, 'x')]);
-    await sink.admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    await sink.admin.query(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+    );
     await sink.apply([insert(2, 2, 'y')]);
     expect(await sink.rows(ALL)).toEqual([
       [1, 1, 'x'],

@@ -42,8 +42,10 @@ async function applySmall(context: ApplyContext, group: TransactionGroup, signal
       log.buffers.length = buffers;
       const fate = await attempt.recover(error, signal);
       if (fate === 'committed') return attempt.result();
-      const more: Careful | undefined = fate === 'failed' ? moreCareful(careful, error, { steps, triggersOff: attempt.triggersOff }) : careful;
-      if (more === undefined || (fate === 'again' && attempts === ATTEMPTS)) throw signal.aborted ? error : targetError(error, 'applying changes');
+      const more: Careful | undefined =
+        fate === 'failed' ? moreCareful(careful, error, { steps, triggersOff: attempt.triggersOff }) : careful;
+      if (more === undefined || (fate === 'again' && attempts === ATTEMPTS))
+        throw signal.aborted ? error : targetError(error, 'applying changes');
       if (fate === 'again') await pause(attempts++, signal);
       careful = more;
     }
@@ -51,7 +53,11 @@ async function applySmall(context: ApplyContext, group: TransactionGroup, signal
 }
 
 /** How to go on where the target refuses the data; undefined: not at all. Each answer is more careful, so there are as many as tables. */
-function moreCareful(careful: Careful, error: unknown, group: { readonly steps: readonly Step[]; readonly triggersOff: boolean }): Careful | undefined {
+function moreCareful(
+  careful: Careful,
+  error: unknown,
+  group: { readonly steps: readonly Step[]; readonly triggersOff: boolean },
+): Careful | undefined {
   if (error instanceof BulkRefused) {
     if (careful === 'all' || careful === 'each') return undefined;
     const truncates = group.steps.some((step) => step.kind === 'rows' && step.truncates);

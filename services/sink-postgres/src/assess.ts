@@ -1,10 +1,11 @@
+import { displayTable } from '@millrace/codec/table-key.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { TablePreparation } from '@millrace/contract/sink.js';
 import type { TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
-import { displayTable, findingOf } from './finding.js';
+import { findingOf } from './finding.js';
 import { readPresentTable } from './present-table.js';
 import { incompatibilities } from './table-compatibility.js';
 import { findTable } from './target-relation.js';

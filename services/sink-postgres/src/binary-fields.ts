@@ -124,7 +124,7 @@ const INT_ENCODERS = new Map<number, FieldEncoder>([
     OID.int2,
     (reader, out) => {
       const value = reader.int();
-      if (value << 16 >> 16 !== value) throw new NotPostgresText('an integer exceeds 16 bits');
+      if ((value << 16) >> 16 !== value) throw new NotPostgresText('an integer exceeds 16 bits');
       out.int32(2);
       out.int16(value);
     },

@@ -14,7 +14,14 @@ import type { IntList } from './int-list.js';
 import { type NetChanges, netChanges } from './net-changes.js';
 import { RowList } from './row-list.js';
 import { RowStatements } from './row-statements.js';
-import { copyStatement, deleteReturningStatement, deleteStatement, insertStatement, type Statement, updateStatement } from './statements.js';
+import {
+  copyStatement,
+  deleteReturningStatement,
+  deleteStatement,
+  insertStatement,
+  type Statement,
+  updateStatement,
+} from './statements.js';
 import { ArrayParameters } from './unnest.js';
 import type { WritePlan } from './write-plan.js';
 
@@ -51,7 +58,9 @@ export class Bulk {
   /** @throws BulkRefused; errors that say nothing about the data as they are */
   async apply(client: Client, log: ChangeLog, tables: readonly TableChanges[], triggersOff: boolean): Promise<void> {
     const ordered = triggersOff ? tables : await byForeignKeys(client, tables);
-    const work = ordered.map(({ plan, changes }) => new TableWork({ client, log, plan, changes, arrays: this.arrays, copy: this.copy }));
+    const work = ordered.map(
+      ({ plan, changes }) => new TableWork({ client, log, plan, changes, arrays: this.arrays, copy: this.copy }),
+    );
     await truncate(client, log, ordered);
     for (const table of work.toReversed()) await table.deletes();
     for (const table of work) await table.updates();
@@ -111,7 +120,8 @@ class TableWork {
     if (plan.key.length === 0) return;
     this.net = onlyInserts(log, changes) ?? netChanges(log, plan.layout, changes);
     if (this.net === undefined) throw new BulkRefused(plan.version, 'the changes contradict each other');
-    if (plan.hasFurtherColumns && this.net.movesRows) throw new BulkRefused(plan.version, 'a row with columns of the target\'s own moves');
+    if (plan.hasFurtherColumns && this.net.movesRows)
+      throw new BulkRefused(plan.version, "a row with columns of the target's own moves");
   }
 
   async deletes(): Promise<void> {

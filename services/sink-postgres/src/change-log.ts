@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { EventBlock, EventCursor, SchemaChange } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { MillraceError, assertNever } from '@millrace/errors/millrace-error.js';
+import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import { IntList } from './int-list.js';
 
 export const CHANGE = { insert: 0, update: 1, delete: 2, truncate: 3, schema: 4 } as const;
@@ -136,7 +136,17 @@ export class ChangeLog {
 
   /** Forgets the changes, for the next slice of a large transaction; what belongs to the transaction stays. */
   clear(): void {
-    for (const list of [this.kinds, this.tables, this.sources, this.beforeStarts, this.beforeEnds, this.afterStarts, this.afterEnds, this.transactions, this.ordinals]) {
+    for (const list of [
+      this.kinds,
+      this.tables,
+      this.sources,
+      this.beforeStarts,
+      this.beforeEnds,
+      this.afterStarts,
+      this.afterEnds,
+      this.transactions,
+      this.ordinals,
+    ]) {
       list.clear();
     }
     this.buffers.length = 0;

@@ -25,7 +25,15 @@ const LOCK = `UPDATE millrace.checkpoint SET generation = generation WHERE ${EXP
  */
 export async function moveCheckpoint(client: Client, claim: Claim, from: Checkpoint, next: Checkpoint): Promise<void> {
   const { position } = next;
-  const values = [...expected(claim, from), next.epoch, next.seq, next.nextOffset, position?.source ?? null, position?.timeline ?? null, position?.key ?? null];
+  const values = [
+    ...expected(claim, from),
+    next.epoch,
+    next.seq,
+    next.nextOffset,
+    position?.source ?? null,
+    position?.timeline ?? null,
+    position?.key ?? null,
+  ];
   const { rowCount } = await client.query({ name: 'millrace_move', text: MOVE, values });
   if (rowCount !== 1) throw await fenced(client, claim, from);
 }
@@ -40,10 +48,23 @@ function expected(claim: Claim, from: Checkpoint): unknown[] {
   return [claim.task, claim.generation, from.journal, from.epoch, from.seq, from.nextOffset];
 }
 
-const rowShape = z.object({ generation: z.string(), journal: z.string().nullable(), epoch: z.string().nullable(), seq: z.string().nullable(), next_offset: z.string().nullable() });
+const rowShape = z.object({
+  generation: z.string(),
+  journal: z.string().nullable(),
+  epoch: z.string().nullable(),
+  seq: z.string().nullable(),
+  next_offset: z.string().nullable(),
+});
 
-async function readCheckpoint(client: Client, task: string, lock: '' | ' FOR UPDATE'): Promise<z.infer<typeof rowShape> | undefined> {
-  const { rows } = await client.query(`SELECT generation::text, journal, epoch::text, seq::text, next_offset::text FROM millrace.checkpoint WHERE task = $1${lock}`, [task]);
+async function readCheckpoint(
+  client: Client,
+  task: string,
+  lock: '' | ' FOR UPDATE',
+): Promise<z.infer<typeof rowShape> | undefined> {
+  const { rows } = await client.query(
+    `SELECT generation::text, journal, epoch::text, seq::text, next_offset::text FROM millrace.checkpoint WHERE task = $1${lock}`,
+    [task],
+  );
   return z.array(rowShape).parse(rows)[0];
 }
 
@@ -61,7 +82,12 @@ async function fenced(client: Client, claim: Claim, from: Checkpoint): Promise<M
  * transaction one way or the other.
  * @throws MillraceError SINK_FENCED where the checkpoint is neither the one before the group nor the one after it
  */
-export async function commitFate(client: Client, claim: Claim, from: Checkpoint, next: Checkpoint): Promise<'committed' | 'rolled back'> {
+export async function commitFate(
+  client: Client,
+  claim: Claim,
+  from: Checkpoint,
+  next: Checkpoint,
+): Promise<'committed' | 'rolled back'> {
   const found = await readCheckpoint(client, claim.task, ' FOR UPDATE');
   const isAt = (checkpoint: Checkpoint): boolean =>
     found !== undefined &&

@@ -1,6 +1,6 @@
+import { finished } from 'node:stream/promises';
 import { COLUMN, ImageReader } from '@millrace/codec/image-reader.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { finished } from 'node:stream/promises';
 import type pg from 'pg';
 import copyStreams from 'pg-copy-streams';
 import type { ChangeLog } from './change-log.js';

@@ -23,6 +23,10 @@ const version = versionOf(
 );
 const written = version.schema.columns.filter(({ generated }) => generated === null);
 
+function maybe<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> {
+  return fc.option(value, { nil: null });
+}
+
 /** Mostly what COPY's text format escapes. */
 const text = fc.string({
   unit: fc.oneof(
@@ -31,15 +35,15 @@ const text = fc.string({
   ),
 });
 
-const row: fc.Arbitrary<Row> = fc.tuple(
-  fc.option(fc.boolean()),
-  fc.option(fc.integer()),
+const row = fc.tuple(
+  maybe(fc.boolean()),
+  maybe(fc.integer()),
   fc.constant(null),
-  fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
-  fc.option(fc.float()),
-  fc.option(fc.double()),
-  fc.option(text),
-  fc.option(fc.uint8Array()),
+  maybe(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
+  maybe(fc.float()),
+  maybe(fc.double()),
+  maybe(text),
+  maybe(fc.uint8Array()),
 );
 
 function encode(rows: readonly Row[]): Buffer {

@@ -86,12 +86,12 @@ export class CopyTextEncoder {
     let { length } = this;
     for (let index = start; index < end; index++) {
       const byte = bytes[index] ?? 0;
-      const escape = ESCAPES[byte] ?? 0;
-      if (escape === 0) {
+      const letter = ESCAPES[byte] ?? 0;
+      if (letter === 0) {
         out[length++] = byte;
       } else {
         out[length++] = BACKSLASH;
-        out[length++] = escape;
+        out[length++] = letter;
       }
     }
     this.length = length;

@@ -67,7 +67,7 @@ function renamedLabels(before: readonly string[], after: readonly string[], type
         state: '0A000',
       });
     }
-    gone.forEach((label, place) => renamed.set(label, come[place] ?? label));
+    for (const [place, label] of gone.entries()) renamed.set(label, come[place] ?? label);
   });
   return renamed;
 }

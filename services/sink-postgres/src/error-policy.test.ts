@@ -8,7 +8,7 @@ function policyOf(action: ErrorPolicy['data']): ErrorPolicy {
   return { data: action, insertConflict: action, updateConflict: action, deleteConflict: action };
 }
 
-describe('the policy judges conflicts in DMS\'s words', () => {
+describe("the policy judges conflicts in DMS's words", () => {
   const rows: readonly (readonly [ErrorPolicy['data'], readonly Verdict[]])[] = [
     ['LOG_ERROR', ['set-aside', 'set-aside', 'set-aside', 'set-aside']],
     ['IGNORE_RECORD', ['set-aside', 'set-aside', 'set-aside', 'set-aside']],
@@ -22,7 +22,12 @@ describe('the policy judges conflicts in DMS\'s words', () => {
   });
 
   test('each kind of conflict has its own word', () => {
-    const policy: ErrorPolicy = { data: 'LOG_ERROR', insertConflict: 'UPDATE_RECORD', updateConflict: 'INSERT_RECORD', deleteConflict: 'STOP_TASK' };
+    const policy: ErrorPolicy = {
+      data: 'LOG_ERROR',
+      insertConflict: 'UPDATE_RECORD',
+      updateConflict: 'INSERT_RECORD',
+      deleteConflict: 'STOP_TASK',
+    };
     expect(CONFLICTS.map((conflict) => judge(conflict, policy))).toEqual(['overwrite', 'insert', 'stop', 'set-aside']);
   });
 

@@ -28,7 +28,8 @@ export class FieldWriter {
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
-    if (needed > MAX_BYTES) throw new MillraceError('INTERNAL', { what: `a statement of ${needed} bytes is beyond PostgreSQL's limit` });
+    if (needed > MAX_BYTES)
+      throw new MillraceError('INTERNAL', { what: `a statement of ${needed} bytes is beyond PostgreSQL's limit` });
     const grown = Buffer.allocUnsafeSlow(Math.min(MAX_BYTES, Math.max(needed, this.bytes.length * 2)));
     this.bytes.copy(grown, 0, 0, this.length);
     this.adopt(grown);

@@ -1,5 +1,4 @@
 import type { Finding } from '@millrace/contract/finding.js';
-import type { TableId } from '@millrace/contract/table.js';
 import { type ErrorDetails, MillraceError } from '@millrace/errors/millrace-error.js';
 import type { ErrorCode } from '@millrace/errors/table.js';
 
@@ -7,9 +6,4 @@ import type { ErrorCode } from '@millrace/errors/table.js';
 export function findingOf(severity: Finding['severity'], code: ErrorCode, where: string, details: ErrorDetails): Finding {
   const { message, remedy } = new MillraceError(code, details);
   return { severity, code, where, message, remedy };
-}
-
-/** A table's name for people. */
-export function displayTable({ schema, table }: TableId): string {
-  return `${schema}.${table}`;
 }

@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer';
+import { displayTable } from '@millrace/codec/table-key.js';
 import type { TableId, TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
 import { addPrimaryKey } from './create-table.js';
-import { displayTable } from './finding.js';
 import { serverFailureOf } from './sql-state.js';
 import { findTable, freeRelationName } from './target-relation.js';
 

@@ -15,11 +15,20 @@ export async function parentsFirst(client: Client, oids: readonly number[]): Pro
      WHERE contype = 'f' AND conrelid = ANY ($1::oid[]) AND confrelid = ANY ($1::oid[]) AND conrelid <> confrelid`,
     [oids],
   );
-  return inOrder(oids, z.array(edgeShape).parse(rows).map(({ child, parent }) => ({ child: Number(child), parent: Number(parent) })));
+  return inOrder(
+    oids,
+    z
+      .array(edgeShape)
+      .parse(rows)
+      .map(({ child, parent }) => ({ child: Number(child), parent: Number(parent) })),
+  );
 }
 
 /** Depth first, parents before their children. */
-export function inOrder(tables: readonly number[], edges: readonly { readonly child: number; readonly parent: number }[]): readonly number[] {
+export function inOrder(
+  tables: readonly number[],
+  edges: readonly { readonly child: number; readonly parent: number }[],
+): readonly number[] {
   const parents = new Map<number, number[]>();
   for (const { child, parent } of edges) parents.set(child, [...(parents.get(child) ?? []), parent]);
   const ordered = new Set<number>();

@@ -1,13 +1,17 @@
 import type { Coverage } from '@millrace/contract/sink.js';
 import { describe, expect, test } from 'vitest';
 import { ChangeLog } from './change-log.js';
-import { isCovered, type Step, stepsOf } from './group-steps.js';
 import { inOrder } from './foreign-keys.js';
+import { isCovered, type Step, stepsOf } from './group-steps.js';
 import { type Change, JournalScript, position, tableVersion } from './testing/blocks.js';
 
 const columns = [{ name: 'id', type: { kind: 'integer', bits: 32 } as const, declaration: 'integer' }];
 const a = tableVersion({ schema: 'public', table: 'a' }, columns, ['id']);
-const aNew = tableVersion({ schema: 'public', table: 'a' }, [...columns, { name: 'b', type: { kind: 'json' }, declaration: 'json' }], ['id']);
+const aNew = tableVersion(
+  { schema: 'public', table: 'a' },
+  [...columns, { name: 'b', type: { kind: 'json' }, declaration: 'json' }],
+  ['id'],
+);
 const b = tableVersion({ schema: 'public', table: 'b' }, columns, ['id']);
 const insert = (table: typeof a, id: number): Change => ({ kind: 'insert', table, after: table === aNew ? [id, null] : [id] });
 
@@ -15,7 +19,11 @@ function cut(transactions: readonly (readonly Change[])[], coverage: Coverage | 
   const script = new JournalScript();
   const log = new ChangeLog();
   for (const changes of transactions) log.add(script.transaction(changes));
-  return stepsOf(log, { coverage: ({ table }) => (table === 'a' ? coverage : null), from: null, end: script.checkpoint.position }).map(shown);
+  return stepsOf(log, {
+    coverage: ({ table }) => (table === 'a' ? coverage : null),
+    from: null,
+    end: script.checkpoint.position,
+  }).map(shown);
 }
 
 function shown(step: Step): string {
@@ -29,7 +37,11 @@ describe('steps', () => {
   });
 
   test('a Schema event and another version of a table are barriers', () => {
-    expect(cut([[insert(a, 1), { kind: 'schema', table: aNew, change: { kind: 'version' } }, insert(aNew, 2)]])).toEqual(['a×1', 'schema', 'a×1']);
+    expect(cut([[insert(a, 1), { kind: 'schema', table: aNew, change: { kind: 'version' } }, insert(aNew, 2)]])).toEqual([
+      'a×1',
+      'schema',
+      'a×1',
+    ]);
     expect(cut([[insert(a, 1), insert(b, 1), insert(aNew, 2)]])).toEqual(['a×1 b×1', 'a×1']);
   });
 
@@ -42,7 +54,9 @@ describe('steps', () => {
     const coverage = { asOf: position(10), chunks: [] };
     expect(cut([[insert(a, 1), insert(b, 1)], [insert(a, 2)]], coverage)).toEqual(['b×1 a×1']);
     expect(cut([[{ kind: 'schema', table: a, change: { kind: 'version' } }], [insert(a, 2)]], coverage)).toEqual(['a×1']);
-    expect(cut([[{ kind: 'schema', table: a, change: { kind: 'load', load: '1.1', reason: 'x' } }]], coverage)).toEqual(['schema']);
+    expect(cut([[{ kind: 'schema', table: a, change: { kind: 'load', load: '1.1', reason: 'x' } }]], coverage)).toEqual([
+      'schema',
+    ]);
   });
 
   test('a later timeline lies behind every position of an earlier one', () => {
@@ -53,6 +67,24 @@ describe('steps', () => {
 });
 
 test('#50 tables are ordered parents first; rings come in any order', () => {
-  expect(inOrder([1, 2, 3], [{ child: 1, parent: 2 }, { child: 2, parent: 3 }])).toEqual([3, 2, 1]);
-  expect(new Set(inOrder([1, 2], [{ child: 1, parent: 2 }, { child: 2, parent: 1 }]))).toEqual(new Set([1, 2]));
+  expect(
+    inOrder(
+      [1, 2, 3],
+      [
+        { child: 1, parent: 2 },
+        { child: 2, parent: 3 },
+      ],
+    ),
+  ).toEqual([3, 2, 1]);
+  expect(
+    new Set(
+      inOrder(
+        [1, 2],
+        [
+          { child: 1, parent: 2 },
+          { child: 2, parent: 1 },
+        ],
+      ),
+    ),
+  ).toEqual(new Set([1, 2]));
 });

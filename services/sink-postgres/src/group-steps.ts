@@ -143,7 +143,8 @@ class Cutter {
   private coverageOf(version: TableVersion): Position | null {
     const coverage = this.options.coverage(version.source);
     if (coverage === null) return null;
-    if (coverage.chunks.length > 0) throw new MillraceError('COVERAGE_NEEDS_REREAD', { table: `${version.source.schema}.${version.source.table}` });
+    if (coverage.chunks.length > 0)
+      throw new MillraceError('COVERAGE_NEEDS_REREAD', { table: `${version.source.schema}.${version.source.table}` });
     const { from } = this.options;
     // Everything of the group lies after `from`.
     return from !== null && isCovered(coverage.asOf, from) ? null : coverage.asOf;

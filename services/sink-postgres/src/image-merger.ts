@@ -70,7 +70,8 @@ export class ImageMerger {
       const from = reader.position;
       const state = reader.next();
       if (state === COLUMN.value) skipValue(reader, layout.wires[column] ?? 'string');
-      if (unchanged[column] !== true || state === COLUMN.unchanged || (columns === 'key' && this.isKey[column] !== true)) continue;
+      if (unchanged[column] !== true || state === COLUMN.unchanged || (columns === 'key' && this.isKey[column] !== true))
+        continue;
       unchanged[column] = false;
       this.missing--;
       this.composed = true;

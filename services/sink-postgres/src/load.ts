@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { displayTable } from '@millrace/codec/table-key.js';
 import type { LoadChunk } from '@millrace/contract/load.js';
 import type { ColumnSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
@@ -7,7 +8,6 @@ import type { Client } from 'pg';
 import { copyIn } from './copy-binary.js';
 import { CopyTextEncoder } from './copy-text-encode.js';
 import { copyTextRowJson, lineStarts } from './copy-text-row.js';
-import { displayTable } from './finding.js';
 import { inSavepoint } from './savepoint.js';
 import { type ServerFailure, serverFailureOf } from './sql-state.js';
 

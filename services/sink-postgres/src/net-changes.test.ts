@@ -1,7 +1,7 @@
+import { test as property } from '@fast-check/vitest';
 import { decodeRow } from '@millrace/codec/row-reader.js';
 import { type Row, UNCHANGED, type Value } from '@millrace/contract/row.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { test as property } from '@fast-check/vitest';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ChangeLog } from './change-log.js';
@@ -34,7 +34,9 @@ const wide = tableVersion(
 
 const insert = (after: Row): Change => ({ kind: 'insert', table, after });
 const update = (after: Row, oldKey?: number): Change =>
-  oldKey === undefined ? { kind: 'update', table, after } : { kind: 'update', table, before: [oldKey, UNCHANGED, UNCHANGED], after };
+  oldKey === undefined
+    ? { kind: 'update', table, after }
+    : { kind: 'update', table, before: [oldKey, UNCHANGED, UNCHANGED], after };
 const remove = (key: number): Change => ({ kind: 'delete', table, before: [key, UNCHANGED, UNCHANGED] });
 const truncate: Change = { kind: 'truncate', tables: [table] };
 
@@ -48,7 +50,9 @@ function collapse(changes: readonly Change[], version: TableVersion = table): { 
 }
 
 function rows(log: ChangeLog, list: RowList, version: TableVersion): Row[] {
-  return Array.from({ length: list.length }, (_, index) => decodeRow(version, log.buffer(list.buffers.at(index)), list.starts.at(index), list.ends.at(index)));
+  return Array.from({ length: list.length }, (_, index) =>
+    decodeRow(version, log.buffer(list.buffers.at(index)), list.starts.at(index), list.ends.at(index)),
+  );
 }
 
 /** The same, readable: what each list holds. */
@@ -60,7 +64,9 @@ function shown(changes: readonly Change[]) {
     ...(net.deletes.length > 0 ? { deletes: rows(log, net.deletes, table).map((row) => row[0]) } : {}),
     ...(net.updates.length > 0 ? { updates: net.updates.flatMap((set) => rows(log, set.rows, table)) } : {}),
     ...(net.inserts.length > 0 ? { inserts: rows(log, net.inserts, table) } : {}),
-    ...(net.moves.to.length > 0 ? { moves: rows(log, net.moves.to, table).map((row, index) => [rows(log, net.moves.from, table)[index]?.[0], row]) } : {}),
+    ...(net.moves.to.length > 0
+      ? { moves: rows(log, net.moves.to, table).map((row, index) => [rows(log, net.moves.from, table)[index]?.[0], row]) }
+      : {}),
   };
 }
 
@@ -68,24 +74,48 @@ describe('changes of one key collapse', () => {
   const U: typeof UNCHANGED = UNCHANGED;
   const cases: readonly (readonly [string, readonly Change[], unknown])[] = [
     ['an insert stays an insert', [insert([1, 1, 'x'])], { inserts: [[1, 1, 'x']] }],
-    ['insert, then update: one insert of the newest values', [insert([1, 1, 'x']), update([1, 2, 'y'])], { inserts: [[1, 2, 'y']] }],
-    ['insert, then update that leaves a value unchanged: the inserted value stays', [insert([1, 1, 'x']), update([1, 2, U])], { inserts: [[1, 2, 'x']] }],
+    [
+      'insert, then update: one insert of the newest values',
+      [insert([1, 1, 'x']), update([1, 2, 'y'])],
+      { inserts: [[1, 2, 'y']] },
+    ],
+    [
+      'insert, then update that leaves a value unchanged: the inserted value stays',
+      [insert([1, 1, 'x']), update([1, 2, U])],
+      { inserts: [[1, 2, 'x']] },
+    ],
     ['insert, then delete: nothing', [insert([1, 1, 'x']), remove(1)], {}],
-    ['update, then update with unchanged: the first one\'s value stays', [update([1, 1, 'x']), update([1, 2, U])], { updates: [[1, 2, 'x']] }],
+    [
+      "update, then update with unchanged: the first one's value stays",
+      [update([1, 1, 'x']), update([1, 2, U])],
+      { updates: [[1, 2, 'x']] },
+    ],
     ['a value that no update sets stays unchanged', [update([1, 1, U]), update([1, 2, U])], { updates: [[1, 2, U]] }],
     ['update, then delete: a delete', [update([1, 1, 'x']), remove(1)], { deletes: [1] }],
     ['#47 delete, then insert: both, in this order', [remove(1), insert([1, 5, 'n'])], { deletes: [1], inserts: [[1, 5, 'n']] }],
-    ['delete, insert, update with unchanged: the new row\'s value', [remove(1), insert([1, 5, 'n']), update([1, 6, U])], { deletes: [1], inserts: [[1, 6, 'n']] }],
+    [
+      "delete, insert, update with unchanged: the new row's value",
+      [remove(1), insert([1, 5, 'n']), update([1, 6, U])],
+      { deletes: [1], inserts: [[1, 6, 'n']] },
+    ],
     ['delete, insert, delete: one delete', [remove(1), insert([1, 5, 'n']), remove(1)], { deletes: [1] }],
     ['a move with all values: delete and insert', [update([2, 1, 'x'], 1)], { deletes: [1], inserts: [[2, 1, 'x']] }],
     ['a move with unchanged values needs the old row', [update([2, 1, U], 1)], { moves: [[1, [2, 1, U]]] }],
-    ['a move of a row updated before takes that value', [update([1, 9, 'y']), update([2, 1, U], 1)], { deletes: [1], inserts: [[2, 1, 'y']] }],
+    [
+      'a move of a row updated before takes that value',
+      [update([1, 9, 'y']), update([2, 1, U], 1)],
+      { deletes: [1], inserts: [[2, 1, 'y']] },
+    ],
     ['two moves are one from the first key', [update([2, 1, U], 1), update([3, 2, U], 2)], { moves: [[1, [3, 2, U]]] }],
     ['a move there and back is an update', [update([2, 1, U], 1), update([1, 2, U], 2)], { updates: [[1, 2, U]] }],
     ['a move onto a key that became free', [remove(2), update([2, 1, 'x'], 1)], { deletes: [2, 1], inserts: [[2, 1, 'x']] }],
     ['a moved row that is deleted: its old key is deleted', [update([2, 1, U], 1), remove(2)], { deletes: [1] }],
     ['an inserted row that moves: one insert', [insert([1, 1, 'x']), update([2, 2, U], 1)], { inserts: [[2, 2, 'x']] }],
-    ['a truncation drops what came before', [insert([1, 1, 'x']), remove(3), truncate, insert([3, 1, 'z'])], { truncate: true, inserts: [[3, 1, 'z']] }],
+    [
+      'a truncation drops what came before',
+      [insert([1, 1, 'x']), remove(3), truncate, insert([3, 1, 'z'])],
+      { truncate: true, inserts: [[3, 1, 'z']] },
+    ],
     ['inserting a key twice is a contradiction', [insert([1, 1, 'x']), insert([1, 1, 'x'])], 'contradiction'],
     ['updating a deleted row is a contradiction', [remove(1), update([1, 1, 'x'])], 'contradiction'],
     ['deleting twice is a contradiction', [remove(1), remove(1)], 'contradiction'],
@@ -162,7 +192,9 @@ function playNet(state: Table, layout: ImageLayout, log: ChangeLog, net: NetChan
       expect(row.map((value) => value !== UNCHANGED)).toEqual(set.present);
     }
   }
-  const moved = rows(log, net.moves.to, version).map((row, at) => row.map((value, index) => (value === UNCHANGED ? (returned[at]?.[index] ?? null) : value)));
+  const moved = rows(log, net.moves.to, version).map((row, at) =>
+    row.map((value, index) => (value === UNCHANGED ? (returned[at]?.[index] ?? null) : value)),
+  );
   for (const row of [...rows(log, net.inserts, version), ...moved]) {
     if (state.has(keyOf(layout, row))) throw new Error('conflict: duplicate key');
     state.set(keyOf(layout, row), [...row]);
@@ -191,7 +223,8 @@ function nextChange(state: Table, layout: ImageLayout, choice: Step): Change | u
   const chosen = present[choice.pick % Math.max(1, present.length)];
   const fresh = rowOf(version, choice.key, choice.value, `big${choice.value}`);
   const free = !state.has(keyOf(layout, fresh));
-  const keyOnly = (row: Row): Row => row.map((value, index) => (layout.key.includes(index) || choice.fullOld ? value : UNCHANGED));
+  const keyOnly = (row: Row): Row =>
+    row.map((value, index) => (layout.key.includes(index) || choice.fullOld ? value : UNCHANGED));
   const withBig = (row: Row): Row => row.map((value, index) => (index === 2 && choice.unchanged ? UNCHANGED : value));
   switch (choice.kind) {
     case 'insert':
@@ -201,11 +234,15 @@ function nextChange(state: Table, layout: ImageLayout, choice: Step): Change | u
     case 'truncate':
       return choice.pick % 4 === 0 ? { kind: 'truncate', tables: [version] } : undefined;
     case 'move':
-      return chosen === undefined || !free ? undefined : { kind: 'update', table: version, before: keyOnly([...chosen]), after: withBig(fresh) };
+      return chosen === undefined || !free
+        ? undefined
+        : { kind: 'update', table: version, before: keyOnly([...chosen]), after: withBig(fresh) };
     default: {
       if (chosen === undefined) return undefined;
       const after = withBig(fresh.map((value, index) => (layout.key.includes(index) ? (chosen[index] ?? null) : value)));
-      return choice.fullOld ? { kind: 'update', table: version, before: [...chosen], after } : { kind: 'update', table: version, after };
+      return choice.fullOld
+        ? { kind: 'update', table: version, before: [...chosen], after }
+        : { kind: 'update', table: version, after };
     }
   }
 }

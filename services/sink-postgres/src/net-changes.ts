@@ -99,7 +99,8 @@ class Collapse {
     const entry = this.rowAt(oldKey, change, oldKey === newKey ? 1 : 0);
     if (entry === undefined) return false;
     // A key column that the new image leaves unchanged is one whose value did not change.
-    const target = newKey === undefined || newKey === oldKey ? entry : (this.entries.get(newKey) ?? this.newEntry(newKey, change, 1));
+    const target =
+      newKey === undefined || newKey === oldKey ? entry : (this.entries.get(newKey) ?? this.newEntry(newKey, change, 1));
     const below = this.newest.at(entry);
     if (below !== NONE) this.older.set(change, below);
     const origin = this.origin.at(entry);

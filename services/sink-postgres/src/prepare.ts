@@ -1,3 +1,4 @@
+import { displayTable } from '@millrace/codec/table-key.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { TablePreparation } from '@millrace/contract/sink.js';
 import type { ColumnSchema, TableSchema } from '@millrace/contract/table.js';
@@ -5,7 +6,7 @@ import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { createSerial, createTable, sequenceName, setDefault } from './create-table.js';
-import { displayTable, findingOf } from './finding.js';
+import { findingOf } from './finding.js';
 import { type PresentTable, readPresentTable } from './present-table.js';
 import { inSavepoint } from './savepoint.js';
 import { serverFailureOf } from './sql-state.js';

@@ -1,8 +1,8 @@
-import { displayTable } from '@millrace/codec/table-key.js';
 import { describePosition } from '@millrace/codec/position.js';
+import { displayTable } from '@millrace/codec/table-key.js';
 import type { ErrorPolicy } from '@millrace/contract/sink.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { MillraceError, assertNever } from '@millrace/errors/millrace-error.js';
+import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { isRefusal } from './apply-session.js';
 import { truncateStatement } from './bulk.js';
@@ -38,7 +38,8 @@ export async function applyRowByRow(options: RowByRowOptions, changes: IntList):
   const concerned: number[] = [];
   for (let index = 0; index < changes.length; index++) {
     const change = changes.at(index);
-    if (options.log.kinds.at(change) === CHANGE.truncate || options.plans.has(options.log.version(change))) concerned.push(change);
+    if (options.log.kinds.at(change) === CHANGE.truncate || options.plans.has(options.log.version(change)))
+      concerned.push(change);
   }
   await new RowByRow(options).applyAll(concerned);
 }
@@ -103,7 +104,9 @@ class RowByRow {
   private async truncate(change: number): Promise<'applied'> {
     const { client, log, plans, outcome } = this.options;
     const { tables, restartIdentity } = log.truncation(change);
-    const relations = tables.flatMap((version) => (outcome.isSuspended(version.source) ? [] : (plans.get(version)?.table.relation ?? [])));
+    const relations = tables.flatMap((version) =>
+      outcome.isSuspended(version.source) ? [] : (plans.get(version)?.table.relation ?? []),
+    );
     if (relations.length > 0) await client.query(truncateStatement(relations, restartIdentity));
     return 'applied';
   }
@@ -111,7 +114,10 @@ class RowByRow {
   private count(changes: readonly number[]): void {
     const { log, outcome, plans } = this.options;
     for (const change of changes) {
-      const versions = log.kinds.at(change) === CHANGE.truncate ? log.truncation(change).tables.filter((version) => plans.has(version)) : [log.version(change)];
+      const versions =
+        log.kinds.at(change) === CHANGE.truncate
+          ? log.truncation(change).tables.filter((version) => plans.has(version))
+          : [log.version(change)];
       for (const version of versions) {
         if (outcome.isSuspended(version.source)) outcome.countError(version.source);
         else outcome.applied(log, change, version);
@@ -147,7 +153,11 @@ class RowByRow {
         await this.instead(change, () => this.statements.overwrite(this.plan(version), change), failure.reason);
         return;
       case 'insert':
-        await this.instead(change, async () => ((await this.statements.insert(this.plan(version), change)) ? 'applied' : 'incomplete'), failure.reason);
+        await this.instead(
+          change,
+          async () => ((await this.statements.insert(this.plan(version), change)) ? 'applied' : 'incomplete'),
+          failure.reason,
+        );
         return;
       default:
         assertNever(verdict);
@@ -167,7 +177,12 @@ class RowByRow {
       outcome.applied(log, change, log.version(change));
       outcome.countError(log.version(change).source);
     } else if (incomplete) outcome.setAside(log, change, reasonOf(new MillraceError('APPLY_ROW_INCOMPLETE')));
-    else outcome.setAside(log, change, failure.conflict === 'update-missing' || failure.conflict === 'insert-duplicate' ? first : failure.reason);
+    else
+      outcome.setAside(
+        log,
+        change,
+        failure.conflict === 'update-missing' || failure.conflict === 'insert-duplicate' ? first : failure.reason,
+      );
   }
 
   /** The rows that a truncation left behind would be in the way of every later change. */
@@ -195,7 +210,12 @@ class RowByRow {
   }
 
   private missing(change: number): Failure {
-    const conflict = this.options.log.kinds.at(change) === CHANGE.delete ? 'delete-missing' : this.options.log.kinds.at(change) === CHANGE.insert ? 'insert-duplicate' : 'update-missing';
+    const conflict =
+      this.options.log.kinds.at(change) === CHANGE.delete
+        ? 'delete-missing'
+        : this.options.log.kinds.at(change) === CHANGE.insert
+          ? 'insert-duplicate'
+          : 'update-missing';
     return { conflict, reason: reasonOf(new MillraceError('APPLY_ROW_MISSING')) };
   }
 
@@ -220,7 +240,12 @@ class RowByRow {
     const details = { position: position === undefined ? 'its commit' : describePosition(position), reason: reason.message };
     const version = log.version(change);
     const word = kind === CHANGE.insert ? 'an insert' : kind === CHANGE.update ? 'an update' : 'a delete';
-    return new MillraceError('APPLY_REFUSED', { ...details, kind: word, table: displayTable(version.source), key: this.statements.describeKey(this.plan(version), change) });
+    return new MillraceError('APPLY_REFUSED', {
+      ...details,
+      kind: word,
+      table: displayTable(version.source),
+      key: this.statements.describeKey(this.plan(version), change),
+    });
   }
 
   private plan(version: TableVersion): WritePlan {

@@ -64,7 +64,9 @@ export class RowStatements {
     const after = this.newImage(plan, change);
     const before = this.oldImage(plan, change) ?? after;
     if (plan.key.length === 0) return this.updateKeyless(plan, before, after);
-    const result = plan.key.some((column) => column.identityAlways && isChanged(column, before, after)) ? 'missing' : await this.set(plan, before, after);
+    const result = plan.key.some((column) => column.identityAlways && isChanged(column, before, after))
+      ? 'missing'
+      : await this.set(plan, before, after);
     const needsReplacing = plan.written.some((column) => column.identityAlways && after[column.index] !== undefined);
     return result === 'missing' && needsReplacing ? this.replace(plan, before, after) : result;
   }
@@ -79,7 +81,10 @@ export class RowStatements {
     const same = fixed.map((column) => `t.${column.sql} IS NOT DISTINCT FROM ${parameters.add(column, after)}`);
     const condition = [...where, ...same].join(' AND ');
     const { relation } = plan.table;
-    const text = set.length > 0 ? `UPDATE ${relation} AS t SET ${set.join(', ')} WHERE ${condition}` : `SELECT FROM ${relation} AS t WHERE ${condition}`;
+    const text =
+      set.length > 0
+        ? `UPDATE ${relation} AS t SET ${set.join(', ')} WHERE ${condition}`
+        : `SELECT FROM ${relation} AS t WHERE ${condition}`;
     return this.met(await this.run(text, parameters));
   }
 
@@ -105,7 +110,10 @@ export class RowStatements {
     const before = this.oldImage(plan, change) ?? [];
     const parameters = new Parameters();
     if (plan.key.length === 0) {
-      return this.run(`DELETE FROM ${plan.table.relation} AS t USING (${oneRow(plan, before, parameters)}) AS m WHERE t.ctid = m.ctid AND t.tableoid = m.tableoid`, parameters);
+      return this.run(
+        `DELETE FROM ${plan.table.relation} AS t USING (${oneRow(plan, before, parameters)}) AS m WHERE t.ctid = m.ctid AND t.tableoid = m.tableoid`,
+        parameters,
+      );
     }
     const where = plan.key.map((column) => `t.${column.sql} ${column.equals} ${parameters.add(column, before)}`).join(' AND ');
     return this.run(`DELETE FROM ${plan.table.relation} AS t WHERE ${where}`, parameters);
@@ -113,7 +121,9 @@ export class RowStatements {
 
   private async updateKeyless(plan: WritePlan, before: Texts, after: Texts): Promise<'applied' | 'missing'> {
     const parameters = new Parameters();
-    const set = plan.written.filter((column) => after[column.index] !== undefined).map((column) => `${column.sql} = ${parameters.add(column, after)}`);
+    const set = plan.written
+      .filter((column) => after[column.index] !== undefined)
+      .map((column) => `${column.sql} = ${parameters.add(column, after)}`);
     const found = oneRow(plan, before, parameters);
     const { relation } = plan.table;
     if (set.length === 0) return this.met(await this.run(found, parameters));
@@ -129,7 +139,10 @@ export class RowStatements {
       return;
     }
     const values = plan.written.map((column) => parameters.add(column, texts));
-    await this.run(`INSERT INTO ${relation} (${plan.written.map(({ sql }) => sql).join(', ')})${overriding(plan)} VALUES (${values.join(', ')})`, parameters);
+    await this.run(
+      `INSERT INTO ${relation} (${plan.written.map(({ sql }) => sql).join(', ')})${overriding(plan)} VALUES (${values.join(', ')})`,
+      parameters,
+    );
   }
 
   private async run(text: string, parameters: Parameters): Promise<number> {

@@ -73,7 +73,18 @@ export interface ServerFailure {
 }
 
 /** Errors of the socket itself, and pg's own words for a connection that ended. */
-const CONNECTION_CODES = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ECONNREFUSED', 'ECONNABORTED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EAI_AGAIN', 'ENOTFOUND']);
+const CONNECTION_CODES = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EAI_AGAIN',
+  'ENOTFOUND',
+]);
 
 /** FATAL answers, after which the server ends the session; the severity itself comes translated, so codes tell. */
 const SESSION_ENDED = new Set(['25P03', '25P04', '57P01', '57P02', '57P03', '57P04', '57P05']);
@@ -91,7 +102,9 @@ export function isConnectionLoss(error: unknown): boolean {
     return error.code !== undefined && (error.code.startsWith('08') || SESSION_ENDED.has(error.code));
   }
   if ('code' in error && typeof error.code === 'string' && CONNECTION_CODES.has(error.code)) return true;
-  return /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|Connection ended)/.test(error.message);
+  return /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|Connection ended)/.test(
+    error.message,
+  );
 }
 
 /** The error to report for a failure that no policy judges. */

@@ -18,7 +18,7 @@ export function insertStatement(plan: WritePlan): Statement {
   const parameters = plan.written;
   const text =
     `INSERT INTO ${plan.table.relation} (${parameters.map((column) => column.sql).join(', ')})${overriding(plan)} ` +
-    `SELECT ${parameters.map(valueOf).join(', ')} FROM ${unnest(parameters)}`;
+    `SELECT ${parameters.map(parameterValue).join(', ')} FROM ${unnest(parameters)}`;
   return { text, parameters };
 }
 
@@ -28,7 +28,7 @@ export function updateStatement(plan: WritePlan, present: readonly boolean[]): S
   const changed = carried.filter((column) => !column.isKey && !column.identityAlways);
   const fixed = carried.filter((column) => !column.isKey && column.identityAlways);
   const parameters = [...plan.key, ...changed, ...fixed];
-  const value = (column: PlannedColumn): string => valueOf(column, parameters.indexOf(column));
+  const value = (column: PlannedColumn): string => parameterValue(column, parameters.indexOf(column));
   // No UPDATE can set such a column: where its value changed, the row counts as missing and is written alone.
   const where = keyMatches(plan) + fixed.map((column) => ` AND t.${column.sql} IS NOT DISTINCT FROM ${value(column)}`).join('');
   const set = changed.map((column) => `${column.sql} = ${value(column)}`).join(', ');
@@ -42,7 +42,10 @@ export function updateStatement(plan: WritePlan, present: readonly boolean[]): S
 }
 
 export function deleteStatement(plan: WritePlan): Statement {
-  return { text: `DELETE FROM ${plan.table.relation} AS t USING ${unnest(plan.key)} WHERE ${keyMatches(plan)}`, parameters: plan.key };
+  return {
+    text: `DELETE FROM ${plan.table.relation} AS t USING ${unnest(plan.key)} WHERE ${keyMatches(plan)}`,
+    parameters: plan.key,
+  };
 }
 
 /** Deletes and returns, as text and in the order of `written`, what the rows held; first the key's number in the parameters, from 1. */
@@ -60,13 +63,13 @@ function unnest(parameters: readonly PlannedColumn[]): string {
   return `unnest(${arrays.join(', ')}) AS u(${parameters.map((_column, index) => `c${index}`).join(', ')})`;
 }
 
-function valueOf(column: PlannedColumn, index: number): string {
+function parameterValue(column: PlannedColumn, index: number): string {
   return column.isBinary ? `u.c${index}` : `u.c${index}::${column.type}`;
 }
 
 /** The key's columns are the first parameters. */
 function keyMatches(plan: WritePlan): string {
-  return plan.key.map((column, index) => `t.${column.sql} ${column.equals} ${valueOf(column, index)}`).join(' AND ');
+  return plan.key.map((column, index) => `t.${column.sql} ${column.equals} ${parameterValue(column, index)}`).join(' AND ');
 }
 
 export function overriding(plan: WritePlan): string {

@@ -1,10 +1,10 @@
+import { displayTable } from '@millrace/codec/table-key.js';
 import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
 import { numberedName } from './create-table.js';
-import { displayTable } from './finding.js';
 
 /** pg_class.relkind in words; PostgreSQL manual, "pg_class". */
 const KINDS = {

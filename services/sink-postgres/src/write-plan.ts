@@ -1,8 +1,8 @@
 import type { WireType } from '@millrace/codec/wire-type.js';
 import type { TableVersion } from '@millrace/contract/table.js';
+import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import { binaryEncoderOf, type FieldEncoder, OID, textEncoderOf } from './binary-fields.js';
 import { type ImageLayout, imageLayoutOf } from './image-layout.js';
-import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { TargetColumn, TargetTable } from './target-column.js';
 
 /** How one column of the images is written. */
@@ -54,7 +54,9 @@ export function writePlanOf(version: TableVersion, table: TargetTable): WritePla
   for (const [index, column] of version.schema.columns.entries()) {
     const target = targets.get(column.name);
     if (target === undefined && column.generated === null) return { missing: column.name };
-    columns.push(target === undefined || target.generated || column.generated !== null ? null : planColumn(index, target, layout));
+    columns.push(
+      target === undefined || target.generated || column.generated !== null ? null : planColumn(index, target, layout),
+    );
   }
   const written = columns.filter((column) => column !== null);
   const key = layout.key.flatMap((index) => columns[index] ?? []);
@@ -100,5 +102,15 @@ function planColumn(index: number, target: TargetColumn, layout: ImageLayout): P
 
 /** Others have equal values that differ (1.0 and 1.00, 0 and -0, citext) or no equality at all (json, xml, point). */
 const EXACT_EQUALITY = new Set<number>([
-  OID.bool, OID.bytea, OID.int8, OID.int2, OID.int4, OID.oid, OID.uuid, OID.date, OID.time, OID.timestamp, OID.timestamptz,
+  OID.bool,
+  OID.bytea,
+  OID.int8,
+  OID.int2,
+  OID.int4,
+  OID.oid,
+  OID.uuid,
+  OID.date,
+  OID.time,
+  OID.timestamp,
+  OID.timestamptz,
 ]);

@@ -88,7 +88,10 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
 
   const known: TableVersion[] = [...claim.knownTables];
   if (claim.position === null) {
-    for (const table of await source.describe(selector)) {
+    const described = await source.describe(selector);
+    // All at once: one by one, a thousand tables would take the registry ten seconds.
+    await journal.registerTables(described);
+    for (const table of described) {
       known.push(
         await writer.schema(
           table,

@@ -1,19 +1,24 @@
+import type { JournalBlock } from '@millrace/codec/block-reader.js';
 import type { SchemaChange } from '@millrace/contract/events.js';
 import type { Checkpoint } from '@millrace/contract/position.js';
 import type { ApplyResult, Coverage, ErrorPolicy } from '@millrace/contract/sink.js';
 import type { TableId, TableVersion } from '@millrace/contract/table.js';
 import { createDatabase, type TestDatabase } from '@millrace/testkit/servers.js';
-import type { JournalBlock } from '@millrace/codec/block-reader.js';
 import { Client } from 'pg';
 import { applyGroup } from '../apply.js';
 import type { ApplyContext, ApplySession } from '../apply-context.js';
-import { createStateSchema } from '../state-schema.js';
 import { TaskState } from '../state.js';
+import { createStateSchema } from '../state-schema.js';
 import { readTargetTable } from '../target-catalog.js';
 import type { TargetTable } from '../target-column.js';
 import { type Change, groupOf, JournalScript } from './blocks.js';
 
-export const LOG_ALL: ErrorPolicy = { data: 'LOG_ERROR', insertConflict: 'LOG_ERROR', updateConflict: 'LOG_ERROR', deleteConflict: 'LOG_ERROR' };
+export const LOG_ALL: ErrorPolicy = {
+  data: 'LOG_ERROR',
+  insertConflict: 'LOG_ERROR',
+  updateConflict: 'LOG_ERROR',
+  deleteConflict: 'LOG_ERROR',
+};
 
 const SETTINGS = "SET timezone = 'UTC'; SET search_path = pg_catalog; SET jit = off; SET lock_timeout = '2s'";
 
@@ -117,7 +122,11 @@ export class ApplyFixture implements ApplyContext, AsyncDisposable {
 
   /** Applies blocks that the script wrote from `from` on. */
   applyBlocks(blocks: readonly JournalBlock[], from: Checkpoint, signal = new AbortController().signal): Promise<ApplyResult> {
-    return applyGroup(this, groupOf(blocks, from, this.script.checkpoint, (source) => this.coverage(source)), signal);
+    return applyGroup(
+      this,
+      groupOf(blocks, from, this.script.checkpoint, (source) => this.coverage(source)),
+      signal,
+    );
   }
 
   async rows(sql: string): Promise<unknown[][]> {

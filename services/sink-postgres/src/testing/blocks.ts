@@ -1,7 +1,7 @@
 import { BlockBuilder } from '@millrace/codec/block-builder.js';
 import { decodeBlock, type JournalBlock } from '@millrace/codec/block-reader.js';
-import { newTableVersion } from '@millrace/codec/row-schema.js';
 import { writeRow } from '@millrace/codec/row-reader.js';
+import { newTableVersion } from '@millrace/codec/row-schema.js';
 import type { SchemaChange } from '@millrace/contract/events.js';
 import type { Checkpoint, Position } from '@millrace/contract/position.js';
 import type { Row } from '@millrace/contract/row.js';
@@ -29,7 +29,12 @@ export interface ColumnSketch {
 let registryIds = 100;
 
 /** A table version with a registry id of its own. */
-export function tableVersion(id: TableId, columns: readonly ColumnSketch[], key: readonly string[], identity?: Partial<TableSchema>): TableVersion {
+export function tableVersion(
+  id: TableId,
+  columns: readonly ColumnSketch[],
+  key: readonly string[],
+  identity?: Partial<TableSchema>,
+): TableVersion {
   const schema: TableSchema = {
     id,
     columns: columns.map((column, index) => ({
@@ -131,7 +136,10 @@ export class JournalScript {
         writeRow(this.known(change.table), change.before, this.builder.delete(change.table));
         return;
       case 'truncate':
-        this.builder.truncate(change.tables.map((table) => this.known(table)), { cascade: false, restartIdentity: change.restartIdentity ?? false });
+        this.builder.truncate(
+          change.tables.map((table) => this.known(table)),
+          { cascade: false, restartIdentity: change.restartIdentity ?? false },
+        );
         return;
       case 'schema':
         this.builder.schema(this.known(change.table), change.change);
@@ -146,7 +154,10 @@ export class JournalScript {
   private seal(slice: { readonly index: number; readonly first: bigint; readonly last: boolean } | null): JournalBlock {
     const after = this.after;
     this.seq++;
-    const framed = this.builder.seal({ journal: 'journal-1', epoch: 0n, seq: this.seq, prev: this.offset - 1n, source: 'test', timeline: 1, after, slice }, 1);
+    const framed = this.builder.seal(
+      { journal: 'journal-1', epoch: 0n, seq: this.seq, prev: this.offset - 1n, source: 'test', timeline: 1, after, slice },
+      1,
+    );
     const block = decodeBlock(framed, this.offset, (id) => {
       const table = this.versions.get(id);
       if (table === undefined) throw new Error(`no table ${id}`);
@@ -163,7 +174,12 @@ function eventCount(changes: readonly Change[]): number {
 }
 
 /** The blocks as a group that starts from `from` and ends at the script's checkpoint. */
-export function groupOf(blocks: readonly JournalBlock[], from: Checkpoint, next: Checkpoint, coverage: (table: TableId) => Coverage | null = () => null): TransactionGroup {
+export function groupOf(
+  blocks: readonly JournalBlock[],
+  from: Checkpoint,
+  next: Checkpoint,
+  coverage: (table: TableId) => Coverage | null = () => null,
+): TransactionGroup {
   return {
     large: blocks.some((block) => block.slice !== null),
     blocks: (async function* () {

@@ -1,0 +1,51 @@
+import type { TableProgress, TableState } from '@millrace/contract/sink.js';
+import { expect, test } from 'vitest';
+import { LoadProgress } from './load-progress.js';
+
+const source = { schema: 'public', table: 't' };
+const asOf = { source: 's', timeline: 1, key: '05' };
+const upTo = { source: 's', timeline: 1, key: '09' };
+const counts = { rowsLoaded: 0n, inserts: 0n, updates: 0n, deletes: 0n, truncates: 0n, ddls: 0n, errors: 0n };
+const table = (state: TableState, load: string | null, more: Partial<TableProgress> = {}): TableProgress => ({
+  source,
+  target: source,
+  state,
+  counts,
+  load,
+  chunksApplied: [],
+  asOf: null,
+  error: null,
+  ...more,
+});
+
+test('a table that waits for its rows holds its changes back until they are in', async () => {
+  const progress = new LoadProgress([table('before load', '0.1')]);
+  let ready = false;
+  const waiting = progress.ready([source], new AbortController().signal).then(() => {
+    ready = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(ready).toBe(false);
+  progress.settled(source, 'loaded');
+  await waiting;
+  expect(ready).toBe(true);
+});
+
+test('changes at or below the position of the loaded rows are covered', () => {
+  const progress = new LoadProgress([table('completed', '0.1', { asOf })]);
+  expect(progress.coverage(source, upTo)).toEqual({ asOf, chunks: [] });
+});
+
+test('a superseded load makes every change moot until the later load is named', () => {
+  const progress = new LoadProgress([table('before load', '0.1')]);
+  progress.settled(source, 'superseded');
+  expect(progress.coverage(source, upTo)).toEqual({ asOf: upTo, chunks: [] });
+  expect(progress.waiting()).toEqual([]);
+  progress.update([table('being reloaded', '4.1')]);
+  expect(progress.waiting()).toHaveLength(1);
+});
+
+test('a table without a load applies everything', () => {
+  const progress = new LoadProgress([table('completed', null)]);
+  expect(progress.coverage(source, upTo)).toBeNull();
+});

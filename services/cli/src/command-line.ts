@@ -1,6 +1,6 @@
 import { type ConfigSources, loadConfig, type RawOptions } from '@millrace/config/load-config.js';
 import { type OptionDefinition, TASK_OPTIONS, type TaskOption, taskConfigSchema } from '@millrace/config/task-options.js';
-import { Command, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import type { z } from 'zod';
 
 /** The options of every command, as selections of the one definition. */
@@ -41,7 +41,11 @@ function isList(name: string): boolean {
 }
 
 /** Reads one command's configuration: flags over environment over file. */
-export function readConfig<Shape extends z.ZodRawShape>(schema: z.ZodObject<Shape>, flags: RawOptions, file: string | null): Promise<z.infer<z.ZodObject<Shape>>> {
+export function readConfig<Shape extends z.ZodRawShape>(
+  schema: z.ZodObject<Shape>,
+  flags: RawOptions,
+  file: string | null,
+): Promise<z.infer<z.ZodObject<Shape>>> {
   const sources: ConfigSources = { flags, env: process.env, file };
   return loadConfig(schema, sources);
 }

@@ -1,5 +1,5 @@
 import type { StopReason } from '@millrace/contract/task.js';
-import { MillraceError, assertNever } from '@millrace/errors/millrace-error.js';
+import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 
 /** 0 done or stopped by signal, 1 refused before the start, 2 usage, 3 failed while running. */
 export function exitCodeOf(reason: StopReason): 0 | 1 | 3 {

@@ -1,6 +1,6 @@
-import { Command, CommanderError } from 'commander';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { addOptions, CONNECTION_OPTIONS, readConfig, RUN_OPTIONS } from './command-line.js';
+import { Command, CommanderError } from 'commander';
+import { addOptions, CONNECTION_OPTIONS, RUN_OPTIONS, readConfig } from './command-line.js';
 import { assessCommand } from './commands/assess.js';
 import { journalCommand } from './commands/journal.js';
 import { removeCommand } from './commands/remove.js';
@@ -30,7 +30,9 @@ addOptions(program.command('journal'), CONNECTION_OPTIONS.pick({ name: true, kaf
   .option('--table <schema.table>', 'only this table')
   .option('--follow', 'go on as it grows')
   .action(async (flags: Record<string, unknown>) => {
-    await finish(async () => journalCommand(await readConfig(CONNECTION_OPTIONS.omit({ source: true, target: true }), flags, null), flags));
+    await finish(async () =>
+      journalCommand(await readConfig(CONNECTION_OPTIONS.omit({ source: true, target: true }), flags, null), flags),
+    );
   });
 
 addOptions(program.command('status'), CONNECTION_OPTIONS)
@@ -46,7 +48,11 @@ addOptions(program.command('remove'), CONNECTION_OPTIONS)
     await finish(async () => removeCommand(await readConfig(CONNECTION_OPTIONS, flags, null), flags['yes'] === true));
   });
 
-function taskCommand(name: string, description: string, act: (config: Awaited<ReturnType<typeof readRunConfig>>) => Promise<number>): void {
+function taskCommand(
+  name: string,
+  description: string,
+  act: (config: Awaited<ReturnType<typeof readRunConfig>>) => Promise<number>,
+): void {
   addOptions(program.command(name), RUN_OPTIONS)
     .description(description)
     .argument('[TASK.yaml]', 'file with the same options as keys')
@@ -59,7 +65,10 @@ function readRunConfig(flags: Record<string, unknown>, file: string | null) {
   return readConfig(RUN_OPTIONS, flags, file);
 }
 
-async function finish(command: () => Promise<number>, told: { readonly command: string; readonly json: boolean } = { command: '', json: false }): Promise<void> {
+async function finish(
+  command: () => Promise<number>,
+  told: { readonly command: string; readonly json: boolean } = { command: '', json: false },
+): Promise<void> {
   try {
     process.exitCode = await command();
   } catch (error) {
@@ -73,7 +82,9 @@ function refuse(error: unknown, told: { readonly command: string; readonly json:
   if (process.argv.includes('debug') && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   process.stderr.write(`${failure.code}: ${failure.message}\n  why     ${failure.cause}\n  remedy  ${failure.remedy}\n`);
   if (told.json && told.command === 'run') {
-    process.stdout.write(`${JSON.stringify({ event: 'stopped', reason: 'refused', error: failure, tables: [], sourceLagMs: null, targetLagMs: null })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ event: 'stopped', reason: 'refused', error: failure, tables: [], sourceLagMs: null, targetLagMs: null })}\n`,
+    );
   }
   process.exitCode = refusalExitCode(error);
 }
@@ -83,5 +94,9 @@ try {
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   if (error.exitCode === 0) process.exitCode = 0;
-  else refuse(new MillraceError('USAGE_UNKNOWN', { problem: error.message.replace(/^error: /, '') }, { cause: error }), { command: process.argv[2] ?? '', json: process.argv.includes('--json') });
+  else
+    refuse(new MillraceError('USAGE_UNKNOWN', { problem: error.message.replace(/^error: /, '') }, { cause: error }), {
+      command: process.argv[2] ?? '',
+      json: process.argv.includes('--json'),
+    });
 }

@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
 import { sinkNamePrefix } from './sink-name.js';
 import { serverFailureOf } from './sql-state.js';
-import { createStateSchema } from './state-schema.js';
 import type { TaskState } from './state.js';
+import { createStateSchema } from './state-schema.js';
 
 /** How long an older sink may finish what it is at before its sessions are ended. */
 const PATIENCE = '3s';
@@ -11,7 +11,10 @@ const PATIENCE = '3s';
  * Claims the task for this sink. An older one that is busy gets a moment to commit; one that hangs in a transaction of the task
  * is ended: its transaction rolls back, so nothing of it is half-applied.
  */
-export async function takeOver(client: Client, { task, state, definition }: { readonly task: string; readonly state: TaskState; readonly definition: string }): Promise<bigint> {
+export async function takeOver(
+  client: Client,
+  { task, state, definition }: { readonly task: string; readonly state: TaskState; readonly definition: string },
+): Promise<bigint> {
   await createStateSchema(client);
   await client.query(`SET lock_timeout = '${PATIENCE}'`);
   try {

@@ -3,24 +3,35 @@ import type { SinkSettings } from '@millrace/contract/endpoint.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { ChunkEncoding, LoadChunk } from '@millrace/contract/load.js';
 import type { Checkpoint } from '@millrace/contract/position.js';
-import type { ApplyResult, DeadLetter, LoadPreparation, SinkGuarantee, SinkState, SinkWriter, TablePreparation, TableState, TransactionGroup } from '@millrace/contract/sink.js';
+import type {
+  ApplyResult,
+  DeadLetter,
+  LoadPreparation,
+  SinkGuarantee,
+  SinkState,
+  SinkWriter,
+  TablePreparation,
+  TableState,
+  TransactionGroup,
+} from '@millrace/contract/sink.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
 import { alterTable } from './alter.js';
-import { GroupApplier } from './group-applier.js';
 import { assessTarget } from './assess.js';
 import { takeOver } from './claim.js';
 import { finishTable } from './finish-load.js';
-import { copyChunk } from './load.js';
+import { GroupApplier } from './group-applier.js';
+import { copyChunk, type RefusedRow } from './load.js';
 import { emptyTable, prepareTable } from './prepare.js';
 import { openSinkSession, type SinkSession } from './session.js';
 import { SessionPool } from './session-pool.js';
 import { type SessionPurpose, sinkName } from './sink-name.js';
 import { targetError } from './sql-state.js';
 import { TaskState } from './state.js';
+import { readTargetTable } from './target-catalog.js';
 import { inTransaction } from './transaction.js';
 
 /** Chunks are loaded on connections of their own, this many at once. */
@@ -68,13 +79,16 @@ class PostgresSink implements SinkWriter {
         policy: this.#settings.policy,
         state: this.#state,
         open: () => openSinkSession(this.#connection, this.#applicationName('apply')),
+        aside: (work) => this.#loads.use(({ client }) => work(client)),
       });
       return this.#state.read(session.client);
     });
   }
 
   initialize(checkpoint: Checkpoint): Promise<void> {
-    return this.#doing('writing the first checkpoint', () => this.#state.initialize(this.#client(), this.#generation, checkpoint));
+    return this.#doing('writing the first checkpoint', () =>
+      this.#state.initialize(this.#client(), this.#generation, checkpoint),
+    );
   }
 
   prepare(table: TableVersion, load: string, preparation: LoadPreparation): Promise<readonly number[]> {
@@ -99,7 +113,7 @@ class PostgresSink implements SinkWriter {
           signal.throwIfAborted();
           await this.#state.hold(session.client, this.#generation);
           if (!(await this.#state.markChunk(session.client, table.source, chunk))) return false;
-          const { rows } = await copyChunk(session.client, chunk);
+          const { rows } = await copyChunk(session.client, chunk, (refused) => this.#refuse(session.client, chunk, refused));
           await this.#state.countChunk(session.client, table.source, chunk, rows);
           return true;
         }),
@@ -113,7 +127,10 @@ class PostgresSink implements SinkWriter {
         inTransaction(session.client, async () => {
           await this.#state.hold(session.client, this.#generation);
           const applied = await this.#state.chunksOf(session.client, table.source, load);
-          if (applied.length < chunks) throw new MillraceError('INTERNAL', { what: `${applied.length} of ${chunks} chunks are in, and the load was to be finished` });
+          if (applied.length < chunks)
+            throw new MillraceError('INTERNAL', {
+              what: `${applied.length} of ${chunks} chunks are in, and the load was to be finished`,
+            });
           await finishTable(session.client, table.schema);
           await this.#state.finishLoad(session.client, table.source, load);
         }),
@@ -126,9 +143,13 @@ class PostgresSink implements SinkWriter {
     return this.#applier.apply(group, signal);
   }
 
-  setTableState(source: TableId, state: TableState, error: { readonly code: string; readonly message: string } | null): Promise<void> {
+  setTableState(
+    source: TableId,
+    state: TableState,
+    error: { readonly code: string; readonly message: string } | null,
+  ): Promise<void> {
     return this.#loads.use((session) =>
-      this.#doing('noting a table\'s state', async () => {
+      this.#doing("noting a table's state", async () => {
         await this.#state.setState(session.client, source, state, error);
         this.#applier?.forgetTables();
       }),
@@ -136,11 +157,15 @@ class PostgresSink implements SinkWriter {
   }
 
   deadLetters(limit: number): Promise<readonly DeadLetter[]> {
-    return this.#loads.use((session) => this.#doing('reading dead letters', () => this.#state.deadLetters(session.client, limit)));
+    return this.#loads.use((session) =>
+      this.#doing('reading dead letters', () => this.#state.deadLetters(session.client, limit)),
+    );
   }
 
   deadLettersPublished(upToId: bigint): Promise<void> {
-    return this.#loads.use((session) => this.#doing('clearing dead letters', () => this.#state.deadLettersPublished(session.client, upToId)));
+    return this.#loads.use((session) =>
+      this.#doing('clearing dead letters', () => this.#state.deadLettersPublished(session.client, upToId)),
+    );
   }
 
   remove(): Promise<readonly string[]> {
@@ -156,13 +181,26 @@ class PostgresSink implements SinkWriter {
   /** Makes the table ready, unless this load's attempt found it so; a later attempt begins with an empty table. */
   async #prepareOnce(
     client: Client,
-    { table, load, preparation, known }: { readonly table: TableVersion; readonly load: string; readonly preparation: LoadPreparation; readonly known: NonNullable<Awaited<ReturnType<TaskState['applied']>>> },
+    {
+      table,
+      load,
+      preparation,
+      known,
+    }: {
+      readonly table: TableVersion;
+      readonly load: string;
+      readonly preparation: LoadPreparation;
+      readonly known: NonNullable<Awaited<ReturnType<TaskState['applied']>>>;
+    },
   ): Promise<void> {
     if (known.preparedAttempt === 0 && known.applied !== null) {
       // Loaded before: what it has is ours, and comes again; unless rows were there that are not.
-      if (!known.wasEmpty && preparation.preparation === 'DO_NOTHING') throw new MillraceError('LOAD_RESTART_NOT_EMPTY', { table: `${table.schema.id.schema}.${table.schema.id.table}` });
-      await alterTable(client, tableSchemaShape.parse(known.applied), table.schema);
-      await emptyTable(client, table.schema);
+      if (!known.wasEmpty && preparation.preparation === 'DO_NOTHING')
+        throw new MillraceError('LOAD_RESTART_NOT_EMPTY', { table: `${table.schema.id.schema}.${table.schema.id.table}` });
+      const applied = tableSchemaShape.parse(known.applied);
+      // Emptied first: casts of a retyped column need not bear rows that are about to go.
+      if ((await readTargetTable(client, applied.id)) !== undefined) await emptyTable(client, applied);
+      await alterTable(client, applied, table.schema, (work) => this.#loads.use((other) => work(other.client)));
       await this.#state.setApplied(client, table.source, table.schema);
       await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: true });
     } else if (known.preparedAttempt === 0) {
@@ -170,12 +208,20 @@ class PostgresSink implements SinkWriter {
       await this.#state.setApplied(client, table.source, table.schema);
       await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: made.wasEmpty });
     } else if (known.preparedAttempt < preparation.firstAttempt) {
-      if (!known.wasEmpty) throw new MillraceError('LOAD_RESTART_NOT_EMPTY', { table: `${table.schema.id.schema}.${table.schema.id.table}` });
+      if (!known.wasEmpty)
+        throw new MillraceError('LOAD_RESTART_NOT_EMPTY', { table: `${table.schema.id.schema}.${table.schema.id.table}` });
       await this.#state.waitForChunks(client, table.source);
       await emptyTable(client, table.schema);
       await this.#state.forgetChunks(client, table.source);
       await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: true });
     }
+  }
+
+  /** A row that the target cannot hold: the policy for data errors says whether it is kept aside or stops the load. */
+  async #refuse(client: Client, chunk: LoadChunk, { ordinal, after, error }: RefusedRow): Promise<void> {
+    const { data } = this.#settings.policy;
+    if (data === 'STOP_TASK' || data === 'SUSPEND_TABLE') throw error;
+    await this.#state.keepLoadedRow(client, chunk, { ordinal, after, code: error.code, message: error.message });
   }
 
   #client(): Client {

@@ -2,12 +2,13 @@ import { tableSchemaShape } from '@millrace/codec/table-schema-shape.js';
 import type { SchemaChange } from '@millrace/contract/events.js';
 import type { ApplyResult, ErrorPolicy, TransactionGroup } from '@millrace/contract/sink.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { assertNever } from '@millrace/errors/millrace-error.js';
+import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import type { Client } from 'pg';
-import { alterTable } from './alter.js';
+import { type Aside, alterTable } from './alter.js';
 import { applyGroup } from './apply.js';
 import type { ApplyContext, ApplySession } from './apply-context.js';
+import { finishTable } from './finish-load.js';
 import { prepareTable } from './prepare.js';
 import type { SinkSession } from './session.js';
 import type { TaskState } from './state.js';
@@ -20,6 +21,8 @@ export interface GroupApplierOptions {
   readonly policy: ErrorPolicy;
   readonly state: TaskState;
   readonly open: () => Promise<SinkSession>;
+  /** A second session, for what must be committed before the group is. */
+  readonly aside: Aside;
 }
 
 /** The session that groups are applied in, and what is known of the target's tables within it. */
@@ -98,18 +101,37 @@ export class GroupApplier implements ApplyContext, AsyncDisposable {
     await this.discardSession();
   }
 
-  /** From the version that the target has to the one that the stream has reached; a table new to the task is made. */
+  /** What the target cannot follow sets the table aside, alone: the group and the other tables go on. */
   async #follow(client: Client, version: TableVersion): Promise<void> {
-    const { state } = this.#options;
+    try {
+      await this.#followOrThrow(client, version);
+    } catch (error) {
+      if (!(error instanceof MillraceError) || !TABLE_ALONE.has(error.code)) throw error;
+      await this.#options.state.failTable(client, version, { code: error.code, message: error.message });
+    }
+  }
+
+  /** From the version that the target has to the one that the stream has reached; a table new to the task is made. */
+  async #followOrThrow(client: Client, version: TableVersion): Promise<void> {
+    const { state, aside } = this.#options;
     const known = await state.applied(client, version.source);
     if (known === null || known.applied === null) {
-      const { wasEmpty } = await prepareTable(client, version.schema, 'DO_NOTHING');
+      const { created, wasEmpty } = await prepareTable(client, version.schema, 'DO_NOTHING');
+      if (created) await finishTable(client, version.schema);
       await state.setApplied(client, version.source, version.schema);
       await state.setWasEmpty(client, version.source, wasEmpty);
     } else {
-      await alterTable(client, tableSchemaShape.parse(known.applied), version.schema);
+      await alterTable(client, tableSchemaShape.parse(known.applied), version.schema, aside);
       await state.setApplied(client, version.source, version.schema);
       await state.countDdl(client, version.source);
     }
   }
 }
+
+/** Refusals that concern one table and leave the transaction as it was. */
+const TABLE_ALONE: ReadonlySet<string> = new Set([
+  'ALTER_REFUSED',
+  'TARGET_TABLE_INCOMPATIBLE',
+  'TARGET_NOT_A_TABLE',
+  'TARGET_TABLE_IN_USE',
+]);

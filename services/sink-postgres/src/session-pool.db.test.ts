@@ -16,7 +16,8 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]();
 });
 
-const poolOf = (size: number): SessionPool => new SessionPool(size, () => openSinkSession(parseConnectionUrl(database.url, 'target'), 'millrace:pool:sink:1:load'));
+const poolOf = (size: number): SessionPool =>
+  new SessionPool(size, () => openSinkSession(parseConnectionUrl(database.url, 'target'), 'millrace:pool:sink:1:load'));
 
 async function pidOf({ client }: SinkSession): Promise<number> {
   const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');

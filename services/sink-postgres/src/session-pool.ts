@@ -1,5 +1,5 @@
-import { Changes } from '@millrace/flow/changes.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { Changes } from '@millrace/flow/changes.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import type { SinkSession } from './session.js';
 

@@ -1,5 +1,5 @@
-import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import { closeSession, connect } from '@millrace/postgres/connect.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
 

@@ -10,16 +10,31 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { takeOver } from './claim.js';
 import { openSinkSession } from './session.js';
 import { sinkName } from './sink-name.js';
-import { createStateSchema } from './state-schema.js';
 import { TaskState } from './state.js';
+import { createStateSchema } from './state-schema.js';
 import { inTransaction } from './transaction.js';
 
 const TASK = 'orders to "dr"; --';
 const state = new TaskState(TASK);
 const at = (lsn: number): Position => ({ source: '7312-5', timeline: 1, key: lsn.toString(16).padStart(16, '0') });
-const checkpoint = (position: Position | null): Checkpoint => ({ journal: 'j1', epoch: 9_007_199_254_740_993n, seq: -1n, nextOffset: 9_007_199_254_740_995n, position });
+const checkpoint = (position: Position | null): Checkpoint => ({
+  journal: 'j1',
+  epoch: 9_007_199_254_740_993n,
+  seq: -1n,
+  nextOffset: 9_007_199_254_740_995n,
+  position,
+});
 const accounts = { schema: 'public', table: 'acc"ounts.x' };
-const schema: TableSchema = { id: accounts, columns: [], primaryKey: [], primaryKeyName: null, identityColumns: [], replicaIdentity: 'full', types: [], extensions: [] };
+const schema: TableSchema = {
+  id: accounts,
+  columns: [],
+  primaryKey: [],
+  primaryKeyName: null,
+  identityColumns: [],
+  replicaIdentity: 'full',
+  types: [],
+  extensions: [],
+};
 
 let database: TestDatabase;
 const opened: Client[] = [];
@@ -30,7 +45,8 @@ async function session(name = sinkName(TASK, 0n, 'claim')): Promise<Client> {
   return client;
 }
 
-const claim = (client: Client, definition = 'd1', task = TASK): Promise<bigint> => takeOver(client, { task, state: new TaskState(task), definition });
+const claim = (client: Client, definition = 'd1', task = TASK): Promise<bigint> =>
+  takeOver(client, { task, state: new TaskState(task), definition });
 const codeOf = (error: unknown): string => (error instanceof MillraceError ? error.code : String(error));
 
 /** As after the Schema event that names the load, and the preparation for its attempt. */
@@ -45,7 +61,9 @@ function chunkOf(load: string, attempt: number, lsn: number, index = 0): Pick<Lo
 
 async function somebodyWaits(watcher: Client, what: string): Promise<void> {
   const waiting = async (): Promise<boolean> => {
-    const { rowCount } = await watcher.query(`SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`);
+    const { rowCount } = await watcher.query(
+      `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+    );
     return rowCount !== 0;
   };
   await waitUntil(waiting, { what, deadlineMs: 10_000 });
@@ -89,8 +107,12 @@ test('an older generation can neither initialize nor load', async () => {
   const [older, newer] = [await session(), await session()];
   const generation = await claim(older);
   await claim(newer);
-  expect(codeOf(await state.initialize(older, generation, checkpoint(null)).catch((error: unknown) => error))).toBe('SINK_FENCED');
-  expect(codeOf(await inTransaction(older, () => state.hold(older, generation)).catch((error: unknown) => error))).toBe('SINK_FENCED');
+  expect(codeOf(await state.initialize(older, generation, checkpoint(null)).catch((error: unknown) => error))).toBe(
+    'SINK_FENCED',
+  );
+  expect(codeOf(await inTransaction(older, () => state.hold(older, generation)).catch((error: unknown) => error))).toBe(
+    'SINK_FENCED',
+  );
 });
 
 test('a start that is refused for another definition leaves the running sink in force', async () => {
@@ -107,7 +129,10 @@ test('a chunk that is being loaded does not hold up a group of other tables', as
   await inTransaction(loader, async () => {
     await state.hold(loader, generation);
     await applier.query(`SET lock_timeout = '2s'`);
-    const { rowCount } = await applier.query('UPDATE millrace.checkpoint SET seq = 0 WHERE task = $1 AND generation = $2', [TASK, generation]);
+    const { rowCount } = await applier.query('UPDATE millrace.checkpoint SET seq = 0 WHERE task = $1 AND generation = $2', [
+      TASK,
+      generation,
+    ]);
     expect(rowCount).toBe(1);
   });
 });

@@ -1,6 +1,7 @@
+import type { LoadChunk } from '@millrace/contract/load.js';
 import type { Checkpoint, Position } from '@millrace/contract/position.js';
 import type { DeadLetter, SinkState, TableProgress, TableState } from '@millrace/contract/sink.js';
-import type { TableId, TableSchema } from '@millrace/contract/table.js';
+import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
@@ -61,13 +62,25 @@ export class TaskState {
   /** Reads only; a target that Millrace never wrote to has no state. */
   async read(client: Client): Promise<SinkState> {
     if (!(await stateSchemaExists(client))) return { checkpoint: null, tables: [], definition: null };
-    const checkpoints = await client.query('SELECT definition, generation, journal, epoch, seq, next_offset, position_source, position_timeline, position_key FROM millrace.checkpoint WHERE task = $1', [this.task]);
+    const checkpoints = await client.query(
+      'SELECT definition, generation, journal, epoch, seq, next_offset, position_source, position_timeline, position_key FROM millrace.checkpoint WHERE task = $1',
+      [this.task],
+    );
     const [first] = z.array(checkpointRow).parse(checkpoints.rows);
     if (first === undefined) return { checkpoint: null, tables: [], definition: null };
-    const tables = await client.query('SELECT * FROM millrace.table_state WHERE task = $1 ORDER BY source_schema, source_table', [this.task]);
+    const tables = await client.query('SELECT * FROM millrace.table_state WHERE task = $1 ORDER BY source_schema, source_table', [
+      this.task,
+    ]);
     const chunks = await client.query('SELECT * FROM millrace.load_chunk WHERE task = $1 ORDER BY chunk', [this.task]);
     const applied = z.array(chunkRow).parse(chunks.rows);
-    return { checkpoint: toCheckpoint(first), tables: z.array(tableRow).parse(tables.rows).map((row) => toProgress(row, applied)), definition: first.definition };
+    return {
+      checkpoint: toCheckpoint(first),
+      tables: z
+        .array(tableRow)
+        .parse(tables.rows)
+        .map((row) => toProgress(row, applied)),
+      definition: first.definition,
+    };
   }
 
   /**
@@ -84,7 +97,8 @@ export class TaskState {
       [this.task, definition],
     );
     const [row] = z.array(z.object({ generation: bigintText })).parse(rows);
-    if (row === undefined) throw new MillraceError('TASK_CHANGED', { name: this.task, what: 'its table mappings or its migration type differ' });
+    if (row === undefined)
+      throw new MillraceError('TASK_CHANGED', { name: this.task, what: 'its table mappings or its migration type differ' });
     return row.generation;
   }
 
@@ -94,7 +108,17 @@ export class TaskState {
       `UPDATE millrace.checkpoint SET journal = $3, epoch = $4, seq = $5, next_offset = $6,
          position_source = $7, position_timeline = $8, position_key = $9, updated_at = now()
        WHERE task = $1 AND generation = $2 AND journal IS NULL`,
-      [this.task, generation, checkpoint.journal, checkpoint.epoch, checkpoint.seq, checkpoint.nextOffset, position?.source ?? null, position?.timeline ?? null, position?.key ?? null],
+      [
+        this.task,
+        generation,
+        checkpoint.journal,
+        checkpoint.epoch,
+        checkpoint.seq,
+        checkpoint.nextOffset,
+        position?.source ?? null,
+        position?.timeline ?? null,
+        position?.key ?? null,
+      ],
     );
     if (rowCount !== 1) throw await this.#fenced(client, generation);
   }
@@ -106,14 +130,23 @@ export class TaskState {
   async hold(client: Client, generation: bigint): Promise<void> {
     await client.query(`SELECT pg_advisory_xact_lock_shared(${CLAIM_KEY})`, [this.task]);
     // A statement of its own: its snapshot is taken after the lock was granted.
-    const { rowCount } = await client.query('SELECT 1 FROM millrace.checkpoint WHERE task = $1 AND generation = $2', [this.task, generation]);
+    const { rowCount } = await client.query('SELECT 1 FROM millrace.checkpoint WHERE task = $1 AND generation = $2', [
+      this.task,
+      generation,
+    ]);
     if (rowCount !== 1) throw await this.#fenced(client, generation);
   }
 
   async #fenced(client: Client, generation: bigint): Promise<MillraceError> {
-    const { rows } = await client.query<{ generation: string }>('SELECT generation FROM millrace.checkpoint WHERE task = $1', [this.task]);
+    const { rows } = await client.query<{ generation: string }>('SELECT generation FROM millrace.checkpoint WHERE task = $1', [
+      this.task,
+    ]);
     const found = rows[0]?.generation;
-    return new MillraceError('SINK_FENCED', { task: this.task, expected: `generation ${generation}`, found: found === undefined ? 'gone' : `of generation ${found}` });
+    return new MillraceError('SINK_FENCED', {
+      task: this.task,
+      expected: `generation ${generation}`,
+      found: found === undefined ? 'gone' : `of generation ${found}`,
+    });
   }
 
   /** A Schema event names a load: the table waits for its rows from here on; its counts begin anew. Chunks of an earlier load end first. */
@@ -126,23 +159,53 @@ export class TaskState {
          rows_loaded = 0, inserts = 0, updates = 0, deletes = 0, truncates = 0, ddls = 0, errors = 0, error_code = NULL, error_message = NULL`,
       [this.task, source.schema, source.table, table.id.schema, table.id.table, load],
     );
-    await client.query('DELETE FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
+    await client.query('DELETE FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3', [
+      this.task,
+      source.schema,
+      source.table,
+    ]);
   }
 
   /** The schema that the target table has now; null where the task never made or altered it. */
-  async applied(client: Client, source: TableId): Promise<{ readonly state: TableState; readonly load: string | null; readonly preparedAttempt: number; readonly wasEmpty: boolean; readonly applied: unknown } | null> {
+  async applied(
+    client: Client,
+    source: TableId,
+  ): Promise<{
+    readonly state: TableState;
+    readonly load: string | null;
+    readonly preparedAttempt: number;
+    readonly wasEmpty: boolean;
+    readonly applied: unknown;
+  } | null> {
     const { rows } = await client.query(
       'SELECT state, load, prepared_attempt, was_empty, applied FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3',
       [this.task, source.schema, source.table],
     );
-    const shape = z.object({ state: tableRow.shape.state, load: z.string().nullable(), prepared_attempt: z.int(), was_empty: z.boolean(), applied: z.unknown() });
+    const shape = z.object({
+      state: tableRow.shape.state,
+      load: z.string().nullable(),
+      prepared_attempt: z.int(),
+      was_empty: z.boolean(),
+      applied: z.unknown(),
+    });
     const [row] = z.array(shape).parse(rows);
-    return row === undefined ? null : { state: row.state, load: row.load, preparedAttempt: row.prepared_attempt, wasEmpty: row.was_empty, applied: row.applied };
+    return row === undefined
+      ? null
+      : {
+          state: row.state,
+          load: row.load,
+          preparedAttempt: row.prepared_attempt,
+          wasEmpty: row.was_empty,
+          applied: row.applied,
+        };
   }
 
   /** Waits until no chunk of the table is being loaded; none begins before the transaction ends. */
   async waitForChunks(client: Client, source: TableId): Promise<void> {
-    await client.query('SELECT 1 FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3 FOR UPDATE', [this.task, source.schema, source.table]);
+    await client.query(
+      'SELECT 1 FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3 FOR UPDATE',
+      [this.task, source.schema, source.table],
+    );
   }
 
   async setApplied(client: Client, source: TableId, table: TableSchema): Promise<void> {
@@ -155,41 +218,106 @@ export class TaskState {
 
   /** A table that Millrace made, or found without rows, may be emptied for a reload. */
   async setWasEmpty(client: Client, source: TableId, wasEmpty: boolean): Promise<void> {
-    await client.query('UPDATE millrace.table_state SET was_empty = $4 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table, wasEmpty]);
+    await client.query(
+      'UPDATE millrace.table_state SET was_empty = $4 WHERE task = $1 AND source_schema = $2 AND source_table = $3',
+      [this.task, source.schema, source.table, wasEmpty],
+    );
   }
 
   async countDdl(client: Client, source: TableId): Promise<void> {
-    await client.query('UPDATE millrace.table_state SET ddls = ddls + 1 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
+    await client.query(
+      'UPDATE millrace.table_state SET ddls = ddls + 1 WHERE task = $1 AND source_schema = $2 AND source_table = $3',
+      [this.task, source.schema, source.table],
+    );
   }
 
-  async prepared(client: Client, source: TableId, options: { readonly load: string; readonly attempt: number; readonly wasEmpty: boolean }): Promise<void> {
+  async prepared(
+    client: Client,
+    source: TableId,
+    options: { readonly load: string; readonly attempt: number; readonly wasEmpty: boolean },
+  ): Promise<void> {
     await client.query(
       `UPDATE millrace.table_state SET state = 'full load', prepared_attempt = $5, was_empty = $6 WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4`,
       [this.task, source.schema, source.table, options.load, options.attempt, options.wasEmpty],
     );
   }
 
-  async setState(client: Client, source: TableId, state: TableState, error: { readonly code: string; readonly message: string } | null): Promise<void> {
-    await client.query('UPDATE millrace.table_state SET state = $4, error_code = $5, error_message = $6 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [
-      this.task,
-      source.schema,
-      source.table,
-      state,
-      error?.code ?? null,
-      error?.message ?? null,
-    ]);
+  async setState(
+    client: Client,
+    source: TableId,
+    state: TableState,
+    error: { readonly code: string; readonly message: string } | null,
+  ): Promise<void> {
+    await client.query(
+      'UPDATE millrace.table_state SET state = $4, error_code = $5, error_message = $6 WHERE task = $1 AND source_schema = $2 AND source_table = $3',
+      [this.task, source.schema, source.table, state, error?.code ?? null, error?.message ?? null],
+    );
+  }
+
+  /** Sets a table aside that may not have a row yet. */
+  async failTable(
+    client: Client,
+    { source, schema }: TableVersion,
+    error: { readonly code: string; readonly message: string },
+  ): Promise<void> {
+    await client.query(
+      `INSERT INTO millrace.table_state (task, source_schema, source_table, target_schema, target_table, state, error_code, error_message) VALUES ($1, $2, $3, $4, $5, 'error', $6, $7)
+       ON CONFLICT (task, source_schema, source_table) DO UPDATE SET state = 'error', error_code = excluded.error_code, error_message = excluded.error_message`,
+      [this.task, source.schema, source.table, schema.id.schema, schema.id.table, error.code, error.message],
+    );
+  }
+
+  /** Keeps a row of a chunk that the target refused, in the chunk's transaction. */
+  async keepLoadedRow(
+    client: Client,
+    chunk: LoadChunk,
+    row: { readonly ordinal: number; readonly after: string; readonly code: string; readonly message: string },
+  ): Promise<void> {
+    const { source } = chunk.table;
+    await client.query(
+      `INSERT INTO millrace.dead_letter (task, source_schema, source_table, position_source, position_timeline, position_key, ordinal, kind, code, message, before, after)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, 'load', $8, $9, NULL, $10)`,
+      [
+        this.task,
+        source.schema,
+        source.table,
+        chunk.asOf.source,
+        chunk.asOf.timeline,
+        chunk.asOf.key,
+        row.ordinal,
+        row.code,
+        row.message,
+        row.after,
+      ],
+    );
+    await client.query(
+      'UPDATE millrace.table_state SET errors = errors + 1 WHERE task = $1 AND source_schema = $2 AND source_table = $3',
+      [this.task, source.schema, source.table],
+    );
   }
 
   async drop(client: Client, source: TableId): Promise<void> {
-    await client.query('DELETE FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
-    await client.query('DELETE FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
+    await client.query('DELETE FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3', [
+      this.task,
+      source.schema,
+      source.table,
+    ]);
+    await client.query('DELETE FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3', [
+      this.task,
+      source.schema,
+      source.table,
+    ]);
   }
 
   /**
    * False where the chunk is in already, or its load or attempt no longer counts. First in the chunk's transaction, so that two sinks
    * cannot both load it, and the table cannot be emptied for another load or attempt until it ends.
    */
-  async markChunk(client: Client, source: TableId, chunk: { readonly load: string; readonly index: number; readonly attempt: number; readonly asOf: Position }): Promise<boolean> {
+  async markChunk(
+    client: Client,
+    source: TableId,
+    chunk: { readonly load: string; readonly index: number; readonly attempt: number; readonly asOf: Position },
+  ): Promise<boolean> {
     const counts = await client.query(
       'SELECT 1 FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4 AND prepared_attempt BETWEEN 1 AND $5 FOR KEY SHARE',
       [this.task, source.schema, source.table, chunk.load, chunk.attempt],
@@ -198,37 +326,56 @@ export class TaskState {
     const { rowCount } = await client.query(
       `INSERT INTO millrace.load_chunk (task, source_schema, source_table, load, chunk, attempt, as_of_source, as_of_timeline, as_of_key)
        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
-      [this.task, source.schema, source.table, chunk.load, chunk.index, chunk.attempt, chunk.asOf.source, chunk.asOf.timeline, chunk.asOf.key],
+      [
+        this.task,
+        source.schema,
+        source.table,
+        chunk.load,
+        chunk.index,
+        chunk.attempt,
+        chunk.asOf.source,
+        chunk.asOf.timeline,
+        chunk.asOf.key,
+      ],
     );
     return rowCount === 1;
   }
 
-  async countChunk(client: Client, source: TableId, chunk: { readonly load: string; readonly index: number }, rows: bigint): Promise<void> {
-    await client.query('UPDATE millrace.load_chunk SET rows = $6 WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4 AND chunk = $5', [
-      this.task,
-      source.schema,
-      source.table,
-      chunk.load,
-      chunk.index,
-      rows,
-    ]);
-    await client.query('UPDATE millrace.table_state SET rows_loaded = rows_loaded + $4 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table, rows]);
+  async countChunk(
+    client: Client,
+    source: TableId,
+    chunk: { readonly load: string; readonly index: number },
+    rows: bigint,
+  ): Promise<void> {
+    await client.query(
+      'UPDATE millrace.load_chunk SET rows = $6 WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4 AND chunk = $5',
+      [this.task, source.schema, source.table, chunk.load, chunk.index, rows],
+    );
+    await client.query(
+      'UPDATE millrace.table_state SET rows_loaded = rows_loaded + $4 WHERE task = $1 AND source_schema = $2 AND source_table = $3',
+      [this.task, source.schema, source.table, rows],
+    );
   }
 
   /** Chunks of the load that are in. */
   async chunksOf(client: Client, source: TableId, load: string): Promise<readonly number[]> {
-    const { rows } = await client.query<{ chunk: number }>('SELECT chunk FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4', [
-      this.task,
-      source.schema,
-      source.table,
-      load,
-    ]);
+    const { rows } = await client.query<{ chunk: number }>(
+      'SELECT chunk FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4',
+      [this.task, source.schema, source.table, load],
+    );
     return rows.map(({ chunk }) => chunk);
   }
 
   async forgetChunks(client: Client, source: TableId): Promise<void> {
-    await client.query('DELETE FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
-    await client.query('UPDATE millrace.table_state SET rows_loaded = 0 WHERE task = $1 AND source_schema = $2 AND source_table = $3', [this.task, source.schema, source.table]);
+    await client.query('DELETE FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3', [
+      this.task,
+      source.schema,
+      source.table,
+    ]);
+    await client.query(
+      'UPDATE millrace.table_state SET rows_loaded = 0 WHERE task = $1 AND source_schema = $2 AND source_table = $3',
+      [this.task, source.schema, source.table],
+    );
   }
 
   /** The loaded rows hold every change up to the snapshot that their chunks were read in: one for all, else changes would be lost or doubled. */
@@ -237,7 +384,10 @@ export class TaskState {
       `SELECT DISTINCT as_of_source, as_of_timeline, as_of_key FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4`,
       [this.task, source.schema, source.table, load],
     );
-    if (snapshots.rows.length > 1) throw new MillraceError('INTERNAL', { what: `the chunks of ${source.schema}.${source.table} are of ${snapshots.rows.length} snapshots` });
+    if (snapshots.rows.length > 1)
+      throw new MillraceError('INTERNAL', {
+        what: `the chunks of ${source.schema}.${source.table} are of ${snapshots.rows.length} snapshots`,
+      });
     await client.query(
       `UPDATE millrace.table_state t SET state = 'completed', as_of_source = c.as_of_source, as_of_timeline = c.as_of_timeline, as_of_key = c.as_of_key
        FROM (SELECT 1) one LEFT JOIN (SELECT as_of_source, as_of_timeline, as_of_key FROM millrace.load_chunk
@@ -248,7 +398,10 @@ export class TaskState {
   }
 
   async deadLetters(client: Client, limit: number): Promise<readonly DeadLetter[]> {
-    const { rows } = await client.query('SELECT * FROM millrace.dead_letter WHERE task = $1 ORDER BY id LIMIT $2', [this.task, limit]);
+    const { rows } = await client.query('SELECT * FROM millrace.dead_letter WHERE task = $1 ORDER BY id LIMIT $2', [
+      this.task,
+      limit,
+    ]);
     return z.array(deadLetterRow).parse(rows).map(toDeadLetter);
   }
 
@@ -294,7 +447,17 @@ const deadLetterRow = z.object({
 function toDeadLetter(row: z.infer<typeof deadLetterRow>): DeadLetter {
   const { id, ordinal, kind, code, message, before, after } = row;
   const position = { source: row.position_source, timeline: Number(row.position_timeline), key: row.position_key };
-  return { id, table: { schema: row.source_schema, table: row.source_table }, position, ordinal, kind, code, message, before, after };
+  return {
+    id,
+    table: { schema: row.source_schema, table: row.source_table },
+    position,
+    ordinal,
+    kind,
+    code,
+    message,
+    before,
+    after,
+  };
 }
 
 function toCheckpoint(row: z.infer<typeof checkpointRow>): Checkpoint | null {
@@ -308,7 +471,9 @@ function toPosition(source: string | null, timeline: string | null, key: string 
 }
 
 function toProgress(row: z.infer<typeof tableRow>, chunks: readonly z.infer<typeof chunkRow>[]): TableProgress {
-  const mine = chunks.filter((chunk) => chunk.source_schema === row.source_schema && chunk.source_table === row.source_table && chunk.load === row.load);
+  const mine = chunks.filter(
+    (chunk) => chunk.source_schema === row.source_schema && chunk.source_table === row.source_table && chunk.load === row.load,
+  );
   const { state, load, inserts, updates, deletes, truncates, ddls, errors } = row;
   return {
     source: { schema: row.source_schema, table: row.source_table },
@@ -316,7 +481,10 @@ function toProgress(row: z.infer<typeof tableRow>, chunks: readonly z.infer<type
     state,
     counts: { rowsLoaded: row.rows_loaded, inserts, updates, deletes, truncates, ddls, errors },
     load,
-    chunksApplied: mine.map((chunk) => ({ index: chunk.chunk, asOf: { source: chunk.as_of_source, timeline: Number(chunk.as_of_timeline), key: chunk.as_of_key } })),
+    chunksApplied: mine.map((chunk) => ({
+      index: chunk.chunk,
+      asOf: { source: chunk.as_of_source, timeline: Number(chunk.as_of_timeline), key: chunk.as_of_key },
+    })),
     asOf: toPosition(row.as_of_source, row.as_of_timeline, row.as_of_key),
     error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
   };

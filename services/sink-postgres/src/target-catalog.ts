@@ -16,7 +16,15 @@ SELECT b.attname AS name, b.attgenerated <> '' AS generated, b.attidentity = 'a'
 FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE t.typtype <> 'd' ORDER BY b.attnum`;
 
-const columnRow = z.object({ name: z.string(), generated: z.boolean(), identityAlways: z.boolean(), oid: z.string(), schema: z.string(), type: z.string(), kind: z.string() });
+const columnRow = z.object({
+  name: z.string(),
+  generated: z.boolean(),
+  identityAlways: z.boolean(),
+  oid: z.string(),
+  schema: z.string(),
+  type: z.string(),
+  kind: z.string(),
+});
 
 /** The target table as the catalogue shows it now; undefined where it is not there. */
 export async function readTargetTable(client: Client, id: TableId): Promise<Omit<TargetTable, 'suspended'> | undefined> {
@@ -28,11 +36,14 @@ export async function readTargetTable(client: Client, id: TableId): Promise<Omit
   const oid = found.rows[0]?.oid;
   if (oid === undefined) return undefined;
   const { rows } = await client.query(COLUMNS, [oid]);
-  const columns = z.array(columnRow).parse(rows).map(({ name, generated, identityAlways, oid: typeOid, schema, type, kind }) => ({
-    name,
-    generated,
-    identityAlways,
-    type: { oid: Number(typeOid), schema, name: type, kind },
-  }));
+  const columns = z
+    .array(columnRow)
+    .parse(rows)
+    .map(({ name, generated, identityAlways, oid: typeOid, schema, type, kind }) => ({
+      name,
+      generated,
+      identityAlways,
+      type: { oid: Number(typeOid), schema, name: type, kind },
+    }));
   return { oid: Number(oid), relation: quoteTable(id), columns };
 }

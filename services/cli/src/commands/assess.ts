@@ -10,7 +10,10 @@ export async function assessCommand(config: TaskConfig): Promise<number> {
   const findings = await assessTask(task, source, sink);
   for (const finding of findings) {
     if (config.json) process.stdout.write(`${JSON.stringify(finding)}\n`);
-    else process.stdout.write(`${finding.severity.padEnd(8)}${finding.code} at ${finding.where}\n        ${finding.message}\n        → ${finding.remedy}\n`);
+    else
+      process.stdout.write(
+        `${finding.severity.padEnd(8)}${finding.code} at ${finding.where}\n        ${finding.message}\n        → ${finding.remedy}\n`,
+      );
   }
   const errors = findings.filter(({ severity }) => severity === 'error').length;
   if (!config.json) process.stdout.write(`${findings.length} finding(s), ${errors} of them would refuse the start.\n`);

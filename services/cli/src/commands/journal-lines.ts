@@ -23,13 +23,30 @@ export function* eventLines(block: EventBlock, table: string | null): Generator<
         if (wanted(cursor.table.source, table)) yield { ...at, ...cursor.table.source, ...images(cursor, kind) };
         break;
       case 'truncate':
-        yield { ...at, tables: cursor.truncated.map(({ source }) => displayTable(source)), cascade: cursor.cascade, restartIdentity: cursor.restartIdentity };
+        yield {
+          ...at,
+          tables: cursor.truncated.map(({ source }) => displayTable(source)),
+          cascade: cursor.cascade,
+          restartIdentity: cursor.restartIdentity,
+        };
         break;
       case 'schema':
-        if (wanted(cursor.table.source, table)) yield { ...at, ...cursor.table.source, change: cursor.change, columns: columnsOf(cursor.table), primaryKey: cursor.table.schema.primaryKey };
+        if (wanted(cursor.table.source, table))
+          yield {
+            ...at,
+            ...cursor.table.source,
+            change: cursor.change,
+            columns: columnsOf(cursor.table),
+            primaryKey: cursor.table.schema.primaryKey,
+          };
         break;
       case 'commit':
-        yield { ...at, position: cursor.position.key, events: cursor.eventCount, committedAt: new Date(Number(cursor.committedAtMicros / 1_000n)).toISOString() };
+        yield {
+          ...at,
+          position: cursor.position.key,
+          events: cursor.eventCount,
+          committedAt: new Date(Number(cursor.committedAtMicros / 1_000n)).toISOString(),
+        };
         break;
       case 'progress':
         yield { ...at, position: cursor.position.key };
@@ -49,7 +66,8 @@ function columnsOf(version: TableVersion): readonly string[] {
 }
 
 function images(cursor: EventCursor, kind: 'insert' | 'update' | 'delete'): Line {
-  const before = kind === 'insert' || cursor.beforeStart < 0 ? {} : { before: image(cursor, cursor.beforeStart, cursor.beforeEnd) };
+  const before =
+    kind === 'insert' || cursor.beforeStart < 0 ? {} : { before: image(cursor, cursor.beforeStart, cursor.beforeEnd) };
   const after = kind === 'delete' ? {} : { after: image(cursor, cursor.afterStart, cursor.afterEnd) };
   return { ...before, ...after };
 }
@@ -62,7 +80,8 @@ function image({ table, bytes }: EventCursor, start: number, end: number): Line 
 
 function printable(value: unknown): unknown {
   if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
-  if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))) return Object.is(value, -0) ? '-0' : String(value);
+  if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)))
+    return Object.is(value, -0) ? '-0' : String(value);
   if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`;
   return value;
 }

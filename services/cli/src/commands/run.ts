@@ -1,16 +1,16 @@
 import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { SinkState } from '@millrace/contract/sink.js';
-import { describeFailure } from '../failure.js';
 import { exitCodeOf } from '../exit-code.js';
+import { describeFailure } from '../failure.js';
+import { stopWithParent } from '../run/parent.js';
 import { preflight } from '../run/preflight.js';
 import { RunProgress } from '../run/progress.js';
-import { stopWithParent } from '../run/parent.js';
 import { createReporter, type Reporter } from '../run/reporter.js';
 import { type Outcome, supervise } from '../run/supervisor.js';
 import { reachGoal } from '../run/until.js';
-import { openTask, type Task } from '../task/task.js';
 import { removeTask } from '../task/remove-task.js';
+import { openTask, type Task } from '../task/task.js';
 
 /** `millrace run`: both services of one task in the foreground. Returns the exit code. */
 export async function runCommand(config: TaskConfig): Promise<number> {
@@ -45,7 +45,9 @@ async function run(config: TaskConfig, running: Running): Promise<number> {
     task = await openTask(config);
     ({ firstStart } = await preflight(task, reporter, signal));
   } catch (error) {
-    const outcome: Outcome = signal.aborted ? { reason: 'signal', failure: null } : { reason: 'refused', failure: describeFailure(error) };
+    const outcome: Outcome = signal.aborted
+      ? { reason: 'signal', failure: null }
+      : { reason: 'refused', failure: describeFailure(error) };
     reporter.stopped(outcome, null);
     return exitCodeOf(outcome.reason);
   }
@@ -79,13 +81,24 @@ async function goal(task: Task, progress: RunProgress, signal: AbortSignal): Pro
 }
 
 /** A first start that failed before it did anything is a refusal, and leaves nothing behind; a goal is not reached over a table in error. */
-async function settle(task: Task, ended: Outcome, { firstStart, progress }: { readonly firstStart: boolean; readonly progress: RunProgress }): Promise<Outcome> {
-  if (ended.reason === 'failed' && firstStart && progress.applied === null && progress.tables.size === 0 && ended.failure?.class === 'operator') {
+async function settle(
+  task: Task,
+  ended: Outcome,
+  { firstStart, progress }: { readonly firstStart: boolean; readonly progress: RunProgress },
+): Promise<Outcome> {
+  if (
+    ended.reason === 'failed' &&
+    firstStart &&
+    progress.applied === null &&
+    progress.tables.size === 0 &&
+    ended.failure?.class === 'operator'
+  ) {
     await removeTask(task);
     return { reason: 'refused', failure: ended.failure };
   }
   const inError = progress.tableInError();
-  if ((ended.reason === 'loaded' || ended.reason === 'caught-up') && inError !== undefined) return { reason: 'failed', failure: null };
+  if ((ended.reason === 'loaded' || ended.reason === 'caught-up') && inError !== undefined)
+    return { reason: 'failed', failure: null };
   return ended;
 }
 

@@ -1,5 +1,5 @@
-import type { TaskConfig } from '@millrace/config/task-options.js';
 import { displayTable } from '@millrace/codec/table-key.js';
+import type { TaskConfig } from '@millrace/config/task-options.js';
 import { openReader } from '@millrace/connectors/catalogue.js';
 import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import { createTableMapper } from '@millrace/mapping/table-mapper.js';
@@ -35,15 +35,24 @@ export async function verifyCommand(config: TaskConfig): Promise<number> {
   }
   if (stop.signal.aborted) return 3;
   const verdict = different > 0 ? 'different' : uncompared > 0 ? 'not compared' : 'equal';
-  if (config.json) process.stdout.write(`${JSON.stringify({ event: 'verified', verdict, rows, different, notCompared: uncompared })}\n`);
-  else process.stdout.write(verdict === 'equal' ? `Equal: ${count(rows)} rows of every selected table.\n` : `${different} table(s) differ, ${uncompared} could not be compared.\n`);
+  if (config.json)
+    process.stdout.write(`${JSON.stringify({ event: 'verified', verdict, rows, different, notCompared: uncompared })}\n`);
+  else
+    process.stdout.write(
+      verdict === 'equal'
+        ? `Equal: ${count(rows)} rows of every selected table.\n`
+        : `${different} table(s) differ, ${uncompared} could not be compared.\n`,
+    );
   return different > 0 ? 1 : uncompared > 0 ? 3 : 0;
 }
 
 async function tablePairs(task: Task): Promise<readonly TablePair[]> {
   await using source = await task.openSource();
   const schemas = await source.describe(task.selector);
-  if (schemas.length === 0) throw new MillraceError('SELECTION_MATCHES_NOTHING', { rules: task.mapping.selections.map(({ rule }) => rule.id).join(', ') });
+  if (schemas.length === 0)
+    throw new MillraceError('SELECTION_MATCHES_NOTHING', {
+      rules: task.mapping.selections.map(({ rule }) => rule.id).join(', '),
+    });
   const mapper = createTableMapper(task.mapping);
   return schemas.map((schema) => {
     const { target, kind, filter } = mapper.mapTable(schema);
@@ -57,20 +66,36 @@ function tell(verdict: TableVerdict, json: boolean): void {
   const name = displayTable(verdict.table.id);
   switch (verdict.kind) {
     case 'equal':
-      if (json) process.stdout.write(`${JSON.stringify({ event: 'table', schema, table, verdict: 'equal', rows: verdict.rows })}\n`);
+      if (json)
+        process.stdout.write(`${JSON.stringify({ event: 'table', schema, table, verdict: 'equal', rows: verdict.rows })}\n`);
       else process.stdout.write(`equal         ${name.padEnd(40)} ${count(verdict.rows)} rows\n`);
       return;
     case 'not compared':
-      if (json) process.stdout.write(`${JSON.stringify({ event: 'table', schema, table, verdict: 'not compared', code: verdict.code, reason: verdict.reason })}\n`);
+      if (json)
+        process.stdout.write(
+          `${JSON.stringify({ event: 'table', schema, table, verdict: 'not compared', code: verdict.code, reason: verdict.reason })}\n`,
+        );
       else process.stdout.write(`not compared  ${name.padEnd(40)} ${verdict.code}: ${verdict.reason}\n`);
       return;
     case 'different':
       for (const difference of verdict.differences) {
-        if (json) process.stdout.write(`${JSON.stringify({ event: 'difference', schema, table, ...asJson(difference, verdict.columns) })}\n`);
-        else process.stdout.write(`${difference.kind.padEnd(14)}${name.padEnd(40)} key (${difference.key.join(', ')})${difference.kind === 'differs' ? ` in ${difference.columns.join(', ')}` : ''}\n`);
+        if (json)
+          process.stdout.write(
+            `${JSON.stringify({ event: 'difference', schema, table, ...asJson(difference, verdict.columns) })}\n`,
+          );
+        else
+          process.stdout.write(
+            `${difference.kind.padEnd(14)}${name.padEnd(40)} key (${difference.key.join(', ')})${difference.kind === 'differs' ? ` in ${difference.columns.join(', ')}` : ''}\n`,
+          );
       }
-      if (json) process.stdout.write(`${JSON.stringify({ event: 'table', schema, table, verdict: 'different', rows: verdict.rows, differences: verdict.differenceCount })}\n`);
-      else process.stdout.write(`different     ${name.padEnd(40)} ${count(verdict.differenceCount)} difference(s) in ${count(verdict.rows)} rows\n`);
+      if (json)
+        process.stdout.write(
+          `${JSON.stringify({ event: 'table', schema, table, verdict: 'different', rows: verdict.rows, differences: verdict.differenceCount })}\n`,
+        );
+      else
+        process.stdout.write(
+          `different     ${name.padEnd(40)} ${count(verdict.differenceCount)} difference(s) in ${count(verdict.rows)} rows\n`,
+        );
       return;
     default:
       assertNever(verdict);
@@ -79,6 +104,13 @@ function tell(verdict: TableVerdict, json: boolean): void {
 
 function asJson(difference: Difference, columns: readonly string[]): Readonly<Record<string, unknown>> {
   if (difference.kind !== 'differs') return difference;
-  const pick = (row: readonly (string | null)[]): Readonly<Record<string, string | null>> => Object.fromEntries(difference.columns.map((column) => [column, row[columns.indexOf(column)] ?? null]));
-  return { kind: difference.kind, key: difference.key, columns: difference.columns, source: pick(difference.source), target: pick(difference.target) };
+  const pick = (row: readonly (string | null)[]): Readonly<Record<string, string | null>> =>
+    Object.fromEntries(difference.columns.map((column) => [column, row[columns.indexOf(column)] ?? null]));
+  return {
+    kind: difference.kind,
+    key: difference.key,
+    columns: difference.columns,
+    source: pick(difference.source),
+    target: pick(difference.target),
+  };
 }

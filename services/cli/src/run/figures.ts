@@ -30,5 +30,7 @@ const BARS = '▁▂▃▄▅▆▇█';
 /** The last values as a row of bars, scaled to the largest. */
 export function sparkline(values: readonly number[]): string {
   const largest = Math.max(1, ...values);
-  return values.map((value) => BARS.charAt(Math.min(BARS.length - 1, Math.floor((value / largest) * (BARS.length - 1))))).join('');
+  return values
+    .map((value) => BARS.charAt(Math.min(BARS.length - 1, Math.floor((value / largest) * (BARS.length - 1)))))
+    .join('');
 }

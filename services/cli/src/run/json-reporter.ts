@@ -26,7 +26,8 @@ export class JsonReporter implements Reporter {
   message(role: WorkerRole, message: FromWorker): void {
     if (message.kind === 'retrying') write({ event: 'retrying', role, inMs: message.inMs, error: message.failure });
     else if (message.kind === 'failed') write({ event: 'failed', role, error: message.failure });
-    else if (message.kind === 'sink' && message.status.kind === 'table') write({ event: 'table', ...message.status.table, state: message.status.state });
+    else if (message.kind === 'sink' && message.status.kind === 'table')
+      write({ event: 'table', ...message.status.table, state: message.status.state });
     else if (message.kind === 'sink' && message.status.kind === 'loaded') write({ event: 'loaded' });
   }
 

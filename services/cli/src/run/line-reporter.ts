@@ -1,6 +1,6 @@
+import { displayTable } from '@millrace/codec/table-key.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { SinkState } from '@millrace/contract/sink.js';
-import { displayTable } from '@millrace/codec/table-key.js';
 import type { FromWorker, WorkerFailure, WorkerRole } from '../worker/messages.js';
 import { count, duration } from './figures.js';
 import type { RunProgress } from './progress.js';
@@ -32,7 +32,8 @@ export class LineReporter implements Reporter {
   message(role: WorkerRole, message: FromWorker): void {
     if (message.kind === 'retrying') this.#write(`${role} tries again in ${duration(message.inMs)}: ${message.failure.message}`);
     else if (message.kind === 'failed') this.#write(describe(message.failure));
-    else if (message.kind === 'sink' && message.status.kind === 'table') this.#write(`${displayTable(message.status.table)}: ${message.status.state}`);
+    else if (message.kind === 'sink' && message.status.kind === 'table')
+      this.#write(`${displayTable(message.status.table)}: ${message.status.state}`);
     else if (message.kind === 'sink' && message.status.kind === 'loaded') this.#write('load   every table is in');
   }
 
@@ -49,7 +50,9 @@ export class LineReporter implements Reporter {
     if (reason === 'refused' && failure !== null) this.#write(describe(failure));
     for (const { source, state: tableState, counts, error } of state?.tables ?? []) {
       const changes = `${count(counts.inserts)} inserts, ${count(counts.updates)} updates, ${count(counts.deletes)} deletes`;
-      this.#write(`${displayTable(source)}: ${tableState}, ${count(counts.rowsLoaded)} rows loaded, ${changes}${error === null ? '' : ` (${error.code}: ${error.message})`}`);
+      this.#write(
+        `${displayTable(source)}: ${tableState}, ${count(counts.rowsLoaded)} rows loaded, ${changes}${error === null ? '' : ` (${error.code}: ${error.message})`}`,
+      );
     }
     this.#write(`stopped: ${reason}`);
   }

@@ -4,8 +4,8 @@ import { checkReachable } from '@millrace/journal/reachable.js';
 import { createTableMapper } from '@millrace/mapping/table-mapper.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
 import type { Task } from '../task/task.js';
-import type { Reporter } from './reporter.js';
 import { runIncarnations } from '../worker/retry.js';
+import type { Reporter } from './reporter.js';
 
 /** A server that is away at the start is refused within 60 s. */
 const START_OUTAGE_MS = 40_000;
@@ -33,7 +33,11 @@ export async function preflight(task: Task, reporter: Reporter, signal: AbortSig
   const errors = result.findings.filter(({ severity }) => severity === 'error');
   const [first] = errors;
   if (first !== undefined) {
-    throw new MillraceError('PREFLIGHT_FAILED', { count: errors.length, first: `${first.code} at ${first.where}: ${first.message}`, remedy: first.remedy });
+    throw new MillraceError('PREFLIGHT_FAILED', {
+      count: errors.length,
+      first: `${first.code} at ${first.where}: ${first.message}`,
+      remedy: first.remedy,
+    });
   }
   return result;
 }
@@ -52,7 +56,11 @@ async function check(task: Task): Promise<Preflight> {
 }
 
 /** The findings of both ends; the target is assessed against the tables as the mapping makes them. */
-export async function assessTask(task: Task, source: Awaited<ReturnType<Task['openSource']>>, sink: Awaited<ReturnType<Task['openSink']>>): Promise<readonly Finding[]> {
+export async function assessTask(
+  task: Task,
+  source: Awaited<ReturnType<Task['openSource']>>,
+  sink: Awaited<ReturnType<Task['openSink']>>,
+): Promise<readonly Finding[]> {
   const findings = [...(await source.assess(task.selector))];
   if (findings.some(({ severity }) => severity === 'error')) return findings;
   const mapper = new TableMapper(task.mapping);

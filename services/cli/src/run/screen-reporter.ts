@@ -87,17 +87,25 @@ export class ScreenReporter implements Reporter {
   #view(): string[] {
     const progress = this.#progress;
     const running = duration(Date.now() - progress.startedAtMs);
-    const lines = [`${this.#config.name}   ${safeUrl(this.#config.source)} → ${safeUrl(this.#config.target)}   running ${running}`, loadLine(progress)];
+    const lines = [
+      `${this.#config.name}   ${safeUrl(this.#config.source)} → ${safeUrl(this.#config.target)}   running ${running}`,
+      loadLine(progress),
+    ];
     const tables = [...progress.tables.values()];
     const shown = tables.filter((table) => !progress.loaded || table.state !== 'completed').slice(0, TABLES_SHOWN);
     lines.push(...shown.map(tableLine));
-    if (tables.length > shown.length && !progress.loaded) lines.push(`             … ${count(tables.length - shown.length)} more`);
+    if (tables.length > shown.length && !progress.loaded)
+      lines.push(`             … ${count(tables.length - shown.length)} more`);
     if (progress.loaded) {
       const lag = progress.targetLagMs === null ? '' : `   lag ${duration(progress.targetLagMs)}`;
-      lines.push(`▸ changes    ${count(Math.round(this.#rates.at(-1) ?? 0))} rows/s   ${sparkline(this.#rates)}${lag}   ${count(progress.rowsApplied)} rows in ${count(progress.transactionsApplied)} transactions`);
+      lines.push(
+        `▸ changes    ${count(Math.round(this.#rates.at(-1) ?? 0))} rows/s   ${sparkline(this.#rates)}${lag}   ${count(progress.rowsApplied)} rows in ${count(progress.transactionsApplied)} transactions`,
+      );
     }
-    if (progress.retainedLogBytes !== null) lines.push(`▸ source     keeps ${bytes(progress.retainedLogBytes)} of log for this task`);
-    if (progress.errors > 0) lines.push(`▸ attention  ${count(progress.errors)} changes set aside   → millrace status --name ${this.#config.name}`);
+    if (progress.retainedLogBytes !== null)
+      lines.push(`▸ source     keeps ${bytes(progress.retainedLogBytes)} of log for this task`);
+    if (progress.errors > 0)
+      lines.push(`▸ attention  ${count(progress.errors)} changes set aside   → millrace status --name ${this.#config.name}`);
     return lines;
   }
 }

@@ -20,7 +20,10 @@ export class WorkerProcess {
   constructor(role: WorkerRole, config: TaskConfig, onMessage: (message: FromWorker) => void) {
     this.role = role;
     // Structured clone carries bigints; logs go to our own stderr.
-    this.#child = spawn(process.execPath, ['--enable-source-maps', WORKER], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], serialization: 'advanced' });
+    this.#child = spawn(process.execPath, ['--enable-source-maps', WORKER], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      serialization: 'advanced',
+    });
     this.exited = new Promise((resolve) => {
       this.#child.once('error', () => resolve({ code: 1, signal: null }));
       this.#child.once('exit', (code, signal) => resolve({ code, signal }));

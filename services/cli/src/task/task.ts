@@ -9,9 +9,9 @@ import type { TaskTopics } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { KafkaSettings } from '@millrace/journal/kafka/kafka-settings.js';
 import type { RegistrySettings } from '@millrace/journal/registry/registry-settings.js';
+import { mappingFromPatterns } from '@millrace/mapping/command-line-patterns.js';
 import { parseTableMappings } from '@millrace/mapping/parse.js';
 import type { TableMapping } from '@millrace/mapping/rule.js';
-import { mappingFromPatterns } from '@millrace/mapping/command-line-patterns.js';
 import { createSelector } from '@millrace/mapping/selection/selector.js';
 
 /** A task read and checked, before any server was asked: the same for every command and for the workers. */
@@ -32,8 +32,12 @@ export interface Task {
 /** @throws MillraceError for a mapping or settings file that cannot work, naming rule or setting. */
 export async function openTask(config: TaskConfig): Promise<Task> {
   const mappingText = config.tableMappings === undefined ? null : await readText(config.tableMappings, 'table mappings');
-  const mapping = mappingText === null ? mappingFromPatterns(config.include.length > 0 ? config.include : ['%.%'], config.exclude) : parseTableMappings(mappingText);
-  if (mappingText !== null && config.include.length + config.exclude.length > 0) throw new MillraceError('CONFIG_SELECTION_TWICE');
+  const mapping =
+    mappingText === null
+      ? mappingFromPatterns(config.include.length > 0 ? config.include : ['%.%'], config.exclude)
+      : parseTableMappings(mappingText);
+  if (mappingText !== null && config.include.length + config.exclude.length > 0)
+    throw new MillraceError('CONFIG_SELECTION_TWICE');
   const settingsText = config.taskSettings === undefined ? null : await readText(config.taskSettings, 'task settings');
   const settings = parseTaskSettings(settingsText, config.taskSettings ?? '');
   return {
@@ -54,10 +58,14 @@ export function topicsOf(name: string): TaskTopics {
   return { journal: `${name}.journal`, load: `${name}.load`, deadLetters: `${name}.dead-letters` };
 }
 
-export function kafkaSettings(config: Pick<TaskConfig, 'kafka' | 'kafkaTls' | 'kafkaSasl' | 'kafkaUsername' | 'kafkaPassword'>): KafkaSettings {
+export function kafkaSettings(
+  config: Pick<TaskConfig, 'kafka' | 'kafkaTls' | 'kafkaSasl' | 'kafkaUsername' | 'kafkaPassword'>,
+): KafkaSettings {
   const { kafkaSasl: mechanism, kafkaUsername: username, kafkaPassword: password } = config;
-  if (mechanism !== undefined && (username === undefined || password === undefined)) throw new MillraceError('CONFIG_SASL_INCOMPLETE', { mechanism });
-  const sasl = mechanism === undefined || username === undefined || password === undefined ? null : { mechanism, username, password };
+  if (mechanism !== undefined && (username === undefined || password === undefined))
+    throw new MillraceError('CONFIG_SASL_INCOMPLETE', { mechanism });
+  const sasl =
+    mechanism === undefined || username === undefined || password === undefined ? null : { mechanism, username, password };
   return { brokers: config.kafka.split(','), tls: config.kafkaTls ? { ca: null, client: null } : null, sasl };
 }
 
@@ -69,6 +77,10 @@ function definitionOf(config: TaskConfig, mappingText: string | null): string {
 
 async function readText(path: string, what: string): Promise<string> {
   return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new MillraceError('CONFIG_FILE', { path, problem: `${what} cannot be read (${cause instanceof Error ? cause.message : String(cause)})` }, { cause });
+    throw new MillraceError(
+      'CONFIG_FILE',
+      { path, problem: `${what} cannot be read (${cause instanceof Error ? cause.message : String(cause)})` },
+      { cause },
+    );
   });
 }

@@ -20,8 +20,20 @@ export async function runCaptureWorker({ task, log, send, signal }: WorkerOption
   let lastProgressMs = 0;
   const incarnation = async (): Promise<void> => {
     await using source = await task.openSource();
-    await using journal = await openJournal({ kafka: task.kafka, registry: task.registry, topic: task.topics.journal, create: true, signal });
-    await using loadTopic = await openLoadTopic({ kafka: task.kafka, registry: task.registry, topic: task.topics.load, create: true, signal });
+    await using journal = await openJournal({
+      kafka: task.kafka,
+      registry: task.registry,
+      topic: task.topics.journal,
+      create: true,
+      signal,
+    });
+    await using loadTopic = await openLoadTopic({
+      kafka: task.kafka,
+      registry: task.registry,
+      topic: task.topics.load,
+      create: true,
+      signal,
+    });
     await runCapture(
       {
         task: task.config.name,
@@ -39,7 +51,11 @@ export async function runCaptureWorker({ task, log, send, signal }: WorkerOption
       signal,
     );
   };
-  await runIncarnations(incarnation, { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry: reportRetry(log, send) }, signal);
+  await runIncarnations(
+    incarnation,
+    { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry: reportRetry(log, send) },
+    signal,
+  );
 }
 
 export function reportRetry(log: Logger, send: (message: FromWorker) => void): (error: unknown, inMs: number) => void {

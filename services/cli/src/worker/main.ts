@@ -1,5 +1,5 @@
-import { createLogger } from '@millrace/telemetry/log.js';
 import { assertNever } from '@millrace/errors/millrace-error.js';
+import { createLogger } from '@millrace/telemetry/log.js';
 import { describeFailure } from '../failure.js';
 import { openTask } from '../task/task.js';
 import { runCaptureWorker } from './capture-worker.js';

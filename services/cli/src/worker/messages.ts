@@ -1,11 +1,13 @@
-import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { CaptureStatus } from '@millrace/capture-runtime/capture.js';
+import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { SinkStatus } from '@millrace/sink-runtime/sink.js';
 
 export type WorkerRole = 'capture' | 'sink';
 
 /** Supervisor → worker, over the process's own channel: secrets are in no argument list and no environment. */
-export type ToWorker = { readonly kind: 'start'; readonly role: WorkerRole; readonly config: TaskConfig } | { readonly kind: 'stop' };
+export type ToWorker =
+  | { readonly kind: 'start'; readonly role: WorkerRole; readonly config: TaskConfig }
+  | { readonly kind: 'stop' };
 
 export interface WorkerFailure {
   readonly code: string;

@@ -17,7 +17,11 @@ export interface RetryOptions {
  * nothing has got anywhere for the whole outage time. Delays double from 0.2 s to 8 s, with jitter, so that a server which
  * comes back is found within 10 s.
  */
-export async function runIncarnations(incarnation: () => Promise<void>, options: RetryOptions, signal: AbortSignal): Promise<void> {
+export async function runIncarnations(
+  incarnation: () => Promise<void>,
+  options: RetryOptions,
+  signal: AbortSignal,
+): Promise<void> {
   let failures = 0;
   let started = Date.now();
   while (!signal.aborted) {

@@ -1,5 +1,5 @@
-import { openJournal } from '@millrace/journal/journal.js';
 import { DeadLetterWriter } from '@millrace/journal/dead-letter-topic.js';
+import { openJournal } from '@millrace/journal/journal.js';
 import { openLoadTopic } from '@millrace/journal/load-topic.js';
 import { runSink } from '@millrace/sink-runtime/sink.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
@@ -11,9 +11,27 @@ export async function runSinkWorker({ task, log, send, signal }: WorkerOptions):
   let lastProgressMs = 0;
   const incarnation = async (): Promise<void> => {
     await using sink = await task.openSink();
-    await using journal = await openJournal({ kafka: task.kafka, registry: task.registry, topic: task.topics.journal, create: true, signal });
-    await using loadTopic = await openLoadTopic({ kafka: task.kafka, registry: task.registry, topic: task.topics.load, create: true, signal });
-    await using deadLetters = await DeadLetterWriter.open({ kafka: task.kafka, registry: task.registry, topic: task.topics.deadLetters, create: true, signal });
+    await using journal = await openJournal({
+      kafka: task.kafka,
+      registry: task.registry,
+      topic: task.topics.journal,
+      create: true,
+      signal,
+    });
+    await using loadTopic = await openLoadTopic({
+      kafka: task.kafka,
+      registry: task.registry,
+      topic: task.topics.load,
+      create: true,
+      signal,
+    });
+    await using deadLetters = await DeadLetterWriter.open({
+      kafka: task.kafka,
+      registry: task.registry,
+      topic: task.topics.deadLetters,
+      create: true,
+      signal,
+    });
     await runSink(
       {
         definition: task.definition,
@@ -31,5 +49,9 @@ export async function runSinkWorker({ task, log, send, signal }: WorkerOptions):
       signal,
     );
   };
-  await runIncarnations(incarnation, { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry: reportRetry(log, send) }, signal);
+  await runIncarnations(
+    incarnation,
+    { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry: reportRetry(log, send) },
+    signal,
+  );
 }

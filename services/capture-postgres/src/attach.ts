@@ -2,17 +2,17 @@ import type { Attached, CaptureIdentity, TableSelector } from '@millrace/contrac
 import type { Position } from '@millrace/contract/position.js';
 import type { TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
+import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { describeTables } from './catalog/describe-tables.js';
 import { listTables } from './catalog/list-tables.js';
-import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import { positionAt, type SourceIdentity } from './lsn.js';
 import { type CaptureNames, captureNames } from './names.js';
 import { checkForeignPublication, dropPublication, readPublication } from './publication.js';
 import { PublishedTables } from './published-tables.js';
-import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 import { selectTables } from './selection.js';
-import { closeSession } from '@millrace/postgres/connect.js';
 import { openSession } from './session.js';
 import { createSlot, dropSlot, takeSlot } from './slot.js';
 import { judgeTimeline } from './slot-rules.js';
@@ -48,12 +48,14 @@ export async function openSlot(request: AttachRequest): Promise<AttachResult> {
   const names = captureNames(request.identity);
   const { connection, signal, publication } = request;
   const client = await openSession(connection, { applicationName: `${names.applicationPrefix}attach`, signal });
-  const replication = await openSession(connection, { applicationName: `${names.applicationPrefix}attach`, replication: true, signal }).catch(
-    async (error: unknown) => {
-      await closeSession(client);
-      throw error;
-    },
-  );
+  const replication = await openSession(connection, {
+    applicationName: `${names.applicationPrefix}attach`,
+    replication: true,
+    signal,
+  }).catch(async (error: unknown) => {
+    await closeSession(client);
+    throw error;
+  });
   try {
     const identity = await readIdentity(client);
     const tables = await describeTables(client, selectTables(await listTables(client), request.selector));
@@ -70,7 +72,13 @@ export async function openSlot(request: AttachRequest): Promise<AttachResult> {
       const slot = await createSlot(replication, names.slot);
       const acknowledged = positionAt(identity, slot.consistentPoint);
       const applicationName = `${names.applicationPrefix}load`;
-      const snapshot = await openExportedSnapshot({ connection, applicationName, snapshotName: slot.snapshot, position: acknowledged, signal });
+      const snapshot = await openExportedSnapshot({
+        connection,
+        applicationName,
+        snapshotName: slot.snapshot,
+        position: acknowledged,
+        signal,
+      });
       return { attachment: { names, identity, published }, attached: { acknowledged, snapshot } };
     } catch (error) {
       await undo(client, names, madeHere);
@@ -92,7 +100,8 @@ export async function attachToSlot(request: AttachRequest, resume: Position): Pr
   const client = await openSession(connection, { applicationName: `${names.applicationPrefix}attach`, signal });
   try {
     const identity = await readIdentity(client);
-    if (identity.source !== resume.source) throw new MillraceError('SOURCE_CHANGED', { found: identity.source, expected: resume.source });
+    if (identity.source !== resume.source)
+      throw new MillraceError('SOURCE_CHANGED', { found: identity.source, expected: resume.source });
     if (identity.timeline !== resume.timeline) await checkTimeline(request, identity, resume);
     const confirmed = await takeSlot(client, {
       slot: names.slot,
@@ -101,7 +110,10 @@ export async function attachToSlot(request: AttachRequest, resume: Position): Pr
       resume: resume.key,
     });
     const published = new PublishedTables(names, publication);
-    return { attachment: { names, identity, published }, attached: { acknowledged: positionAt(identity, confirmed), snapshot: null } };
+    return {
+      attachment: { names, identity, published },
+      attached: { acknowledged: positionAt(identity, confirmed), snapshot: null },
+    };
   } finally {
     await closeSession(client);
   }

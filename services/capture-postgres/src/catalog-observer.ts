@@ -1,11 +1,11 @@
+import { tableKey } from '@millrace/codec/table-key.js';
 import type { TableSelector } from '@millrace/contract/capture.js';
 import type { TableId } from '@millrace/contract/table.js';
-import { tableKey } from '@millrace/codec/table-key.js';
 import type { MillraceError } from '@millrace/errors/millrace-error.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import type { Client } from 'pg';
 import type { CatalogSession } from './catalog-session.js';
 import { type CatalogState, readCatalogState, readLogEnd, type TableState } from './catalog-state.js';
-import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import type { LsnKey } from './lsn.js';
 import type { PublishedTables } from './published-tables.js';
 import { queryError } from './query-error.js';
@@ -53,7 +53,11 @@ export class CatalogObserver {
         const removed = [...applied.keys()].some((oid) => !before.tables.has(oid));
         if (oids.length === 0 && !removed) return null;
         const stored = await readTablesByOid(client, oids);
-        const refused = await this.published.align(client, [...before.tables.values()].map(({ id }) => id), identities(stored));
+        const refused = await this.published.align(
+          client,
+          [...before.tables.values()].map(({ id }) => id),
+          identities(stored),
+        );
         const at = await readLogEnd(client);
         const messagesNow = messages();
         const after = await readCatalogState(client, this.selector);

@@ -1,5 +1,5 @@
+import type { Client } from 'pg';
 import type { RelationMessage } from './pgoutput.js';
-import { type Client } from 'pg';
 import { queryError } from './query-error.js';
 
 /** A type as the catalogue names it: what a column of a relation message was declared as. */
@@ -40,7 +40,13 @@ export class CatalogSession {
 
   async #readTypes(client: Client, columns: readonly TypeReference[]): Promise<void> {
     try {
-      const { rows } = await client.query<{ oid: number; modifier: number; schema: string | null; name: string | null; declaration: string }>(
+      const { rows } = await client.query<{
+        oid: number;
+        modifier: number;
+        schema: string | null;
+        name: string | null;
+        declaration: string;
+      }>(
         `SELECT wanted.oid, wanted.modifier, n.nspname AS schema, t.typname AS name, format_type(wanted.oid, wanted.modifier) AS declaration
            FROM unnest($1::oid[], $2::int4[]) wanted(oid, modifier)
            LEFT JOIN pg_type t ON t.oid = wanted.oid
@@ -48,7 +54,10 @@ export class CatalogSession {
         [columns.map(({ typeOid }) => typeOid), columns.map(({ typeModifier }) => typeModifier)],
       );
       for (const { oid, modifier, schema, name, declaration } of rows) {
-        this.#types.set(typeKey({ typeOid: oid, typeModifier: modifier }), schema === null || name === null ? null : { schema, name, declaration });
+        this.#types.set(
+          typeKey({ typeOid: oid, typeModifier: modifier }),
+          schema === null || name === null ? null : { schema, name, declaration },
+        );
       }
     } catch (cause) {
       throw queryError(cause, 'reading the catalogue');

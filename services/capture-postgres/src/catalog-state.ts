@@ -1,10 +1,10 @@
+import { tableKey } from '@millrace/codec/table-key.js';
 import type { TableSelector } from '@millrace/contract/capture.js';
 import type { TableId } from '@millrace/contract/table.js';
-import { tableKey } from '@millrace/codec/table-key.js';
 import type { Client } from 'pg';
 import { listTables } from './catalog/list-tables.js';
-import { queryError } from './query-error.js';
 import { type LsnKey, parseLsn } from './lsn.js';
+import { queryError } from './query-error.js';
 import { selectTables } from './selection.js';
 
 /** A relation that holds rows of a selected table: the table itself, or a leaf of a partitioned one. */
@@ -47,7 +47,8 @@ interface RelationRow {
 
 // A leaf that was created as one has its pg_inherits row by the same transaction as its first catalogue rows (tableoid's, attnum -6, is
 // never updated) and two commands later; ATTACH is another transaction's, or comes more commands later.
-const CREATED_IN_PLACE = 'coalesce(inherits.xmin = own.xmin AND inherits.cmin::text::int8 - own.cmin::text::int8 BETWEEN 0 AND 2, false)';
+const CREATED_IN_PLACE =
+  'coalesce(inherits.xmin = own.xmin AND inherits.cmin::text::int8 - own.cmin::text::int8 BETWEEN 0 AND 2, false)';
 
 const RELATIONS = `
   WITH root AS (
@@ -91,7 +92,10 @@ export async function readCatalogState(client: Client, selector: TableSelector):
   const selected = selectTables(all, selector);
   const names = new Set(all.filter(({ kind }) => kind !== 'partition').map(({ id }) => tableKey(id)));
   try {
-    const { rows } = await client.query<RelationRow>(RELATIONS, [selected.map(({ schema }) => schema), selected.map(({ table }) => table)]);
+    const { rows } = await client.query<RelationRow>(RELATIONS, [
+      selected.map(({ schema }) => schema),
+      selected.map(({ table }) => table),
+    ]);
     const types = await client.query<{ stamp: string | null }>(TYPES);
     return { ...stateOf(rows, types.rows[0]?.stamp ?? ''), names };
   } catch (cause) {

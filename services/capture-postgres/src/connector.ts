@@ -5,16 +5,16 @@ import type { Snapshot } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableId, TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
 import { assessSource } from './assess/assess-source.js';
-import { attachToSlot, type Attachment, openSlot } from './attach.js';
+import { type Attachment, attachToSlot, openSlot } from './attach.js';
 import { listTables } from './catalog/list-tables.js';
-import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
-import { formatLsn, laterLsn, LSN_ZERO, type LsnKey, positionAt } from './lsn.js';
-import { openSecondSnapshot } from './second-snapshot.js';
+import { formatLsn, LSN_ZERO, type LsnKey, laterLsn, positionAt } from './lsn.js';
 import { removeCapture } from './remove.js';
+import { openSecondSnapshot } from './second-snapshot.js';
 import { selectTables } from './selection.js';
-import { closeSession } from '@millrace/postgres/connect.js';
 import { openSession } from './session.js';
 import { readEndPosition, readIdentity } from './source-identity.js';
 import { readTables } from './stored-tables.js';
@@ -58,7 +58,13 @@ class PostgresSource implements CaptureSource {
   }
 
   async attach(identity: CaptureIdentity, selector: TableSelector, resume: Position | null): Promise<Attached> {
-    const request = { connection: this.connection, publication: this.publication, identity, selector, signal: this.#disposed.signal };
+    const request = {
+      connection: this.connection,
+      publication: this.publication,
+      identity,
+      selector,
+      signal: this.#disposed.signal,
+    };
     const { attachment, attached } = resume === null ? await openSlot(request) : await attachToSlot(request, resume);
     this.#attachment = attachment;
     this.#acknowledged = attached.acknowledged.key;
@@ -67,7 +73,12 @@ class PostgresSource implements CaptureSource {
 
   snapshot(_tables: readonly TableId[], signal: AbortSignal): Promise<Snapshot> {
     const { identity, names } = this.#attached();
-    return openSecondSnapshot({ connection: this.connection, applicationName: `${names.applicationPrefix}load`, identity, signal });
+    return openSecondSnapshot({
+      connection: this.connection,
+      applicationName: `${names.applicationPrefix}load`,
+      identity,
+      signal,
+    });
   }
 
   async stream(after: Position, journal: EventWriter, options: StreamOptions): Promise<void> {

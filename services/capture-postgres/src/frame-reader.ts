@@ -35,7 +35,8 @@ export class FrameReader {
 
   /** Hands in the socket's next bytes; they must stay as they are until `run` has returned undefined. */
   push(chunk: Buffer): void {
-    if (this.#position < this.#chunk.length) throw new MillraceError('INTERNAL', { what: 'bytes pushed before the last ones were read' });
+    if (this.#position < this.#chunk.length)
+      throw new MillraceError('INTERNAL', { what: 'bytes pushed before the last ones were read' });
     this.#chunk = chunk;
     this.#view = viewOf(chunk);
     this.#position = 0;
@@ -103,6 +104,7 @@ function viewOf(bytes: Buffer): DataView {
 /** A message's length counts itself but not its type byte. */
 function lengthAt(view: DataView, offset: number): number {
   const length = view.getInt32(offset);
-  if (length < 4 || length > MAX_FRAME_BYTES) throw new MillraceError('SOURCE_PROTOCOL', { what: `a message of ${length} bytes` });
+  if (length < 4 || length > MAX_FRAME_BYTES)
+    throw new MillraceError('SOURCE_PROTOCOL', { what: `a message of ${length} bytes` });
   return length;
 }

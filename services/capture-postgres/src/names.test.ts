@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { captureNames } from './names.js';
 
-test('names fit into PostgreSQL\'s 63 bytes and a slot\'s characters, whatever the task is called', () => {
+test("names fit into PostgreSQL's 63 bytes and a slot's characters, whatever the task is called", () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 100 }), fc.string(), (task, journal) => {
       const names = captureNames({ task, journal });

@@ -34,7 +34,10 @@ export function captureNames({ task, journal }: CaptureIdentity): CaptureNames {
 function slotWord(task: string, maxBytes: number): string {
   if (/^[a-z0-9_]+$/.test(task) && task.length <= maxBytes) return task;
   const suffix = `_${shortHash(task)}`;
-  return `${task.toLowerCase().replace(/[^a-z0-9]+/g, '_').slice(0, maxBytes - suffix.length)}${suffix}`;
+  return `${task
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .slice(0, maxBytes - suffix.length)}${suffix}`;
 }
 
 function shortHash(text: string): string {

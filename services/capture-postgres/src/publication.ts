@@ -1,9 +1,9 @@
-import type { TableId } from '@millrace/contract/table.js';
 import { displayTable, tableKey } from '@millrace/codec/table-key.js';
+import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { queryError } from './query-error.js';
-import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 
 /** What a publication of Millrace's carries: all changes, or only those that need no old row to be named. */
 export type PublishedChanges = 'all' | 'inserts';
@@ -34,15 +34,27 @@ export async function readPublication(client: Client, name: string): Promise<rea
 
 /** Makes an empty publication. */
 export async function createPublication(client: Client, name: string, changes: PublishedChanges): Promise<void> {
-  await run(client, `CREATE PUBLICATION ${quoteIdentifier(name)} WITH (${PUBLISH[changes]})`, `creating the publication "${name}"`);
+  await run(
+    client,
+    `CREATE PUBLICATION ${quoteIdentifier(name)} WITH (${PUBLISH[changes]})`,
+    `creating the publication "${name}"`,
+  );
 }
 
 export async function addToPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {
-  await run(client, `ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${listOf(tables)}`, `adding tables to the publication "${name}"`);
+  await run(
+    client,
+    `ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${listOf(tables)}`,
+    `adding tables to the publication "${name}"`,
+  );
 }
 
 export async function removeFromPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {
-  await run(client, `ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ${listOf(tables)}`, `removing tables from the publication "${name}"`);
+  await run(
+    client,
+    `ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ${listOf(tables)}`,
+    `removing tables from the publication "${name}"`,
+  );
 }
 
 export async function dropPublication(client: Client, name: string): Promise<boolean> {
@@ -63,7 +75,8 @@ export async function checkForeignPublication(client: Client, name: string, tabl
   const [actions] = rows;
   if (actions === undefined) throw new MillraceError('PUBLICATION_MISSING', { reason: `there is no publication "${name}"` });
   const unpublished = Object.entries(actions).flatMap(([action, published]) => (published ? [] : [`${action}s`]));
-  if (unpublished.length > 0) throw new MillraceError('PUBLICATION_INCOMPLETE', { publication: name, missing: unpublished.join(', ') });
+  if (unpublished.length > 0)
+    throw new MillraceError('PUBLICATION_INCOMPLETE', { publication: name, missing: unpublished.join(', ') });
   const missing = without(tables, await publishedRoots(client, name));
   if (missing.length > 0) {
     throw new MillraceError('PUBLICATION_INCOMPLETE', { publication: name, missing: missing.map(displayTable).join(', ') });

@@ -1,5 +1,5 @@
-import type { TableId } from '@millrace/contract/table.js';
 import { tableKey } from '@millrace/codec/table-key.js';
+import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import type { CaptureNames } from './names.js';
@@ -66,7 +66,11 @@ export class PublishedTables {
 }
 
 /** All at once, or one by one where one of them is refused (only its owner may publish a table). */
-async function addAll(client: Client, name: string, tables: readonly TableId[]): Promise<readonly (readonly [TableId, MillraceError])[]> {
+async function addAll(
+  client: Client,
+  name: string,
+  tables: readonly TableId[],
+): Promise<readonly (readonly [TableId, MillraceError])[]> {
   if (tables.length === 0) return [];
   try {
     await addToPublication(client, name, tables);
@@ -81,10 +85,17 @@ async function addAll(client: Client, name: string, tables: readonly TableId[]):
   return refused;
 }
 
-async function unpublished(client: Client, publication: string, tables: readonly TableId[]): Promise<ReadonlyMap<string, MillraceError>> {
+async function unpublished(
+  client: Client,
+  publication: string,
+  tables: readonly TableId[],
+): Promise<ReadonlyMap<string, MillraceError>> {
   const missing = without(tables, await publishedRoots(client, publication));
   return new Map(
-    missing.map((id) => [tableKey(id), new MillraceError('PUBLICATION_INCOMPLETE', { publication, missing: `${id.schema}.${id.table}` })]),
+    missing.map((id) => [
+      tableKey(id),
+      new MillraceError('PUBLICATION_INCOMPLETE', { publication, missing: `${id.schema}.${id.table}` }),
+    ]),
   );
 }
 

@@ -22,7 +22,11 @@ test('a backlog of full reads is never delayed', () => {
 test('gathering ends when nothing gathers', () => {
   const pacing = new ReadPacing();
   let nowMs = 0;
-  while (pacing.afterRead(300, (nowMs += 0.05)) === 0);
-  expect(pacing.afterRead(20_000, (nowMs += 2.2))).toBeGreaterThan(0);
-  expect(pacing.afterRead(300, (nowMs += 2.2))).toBe(0);
+  const after = (bytes: number, passedMs: number): number => {
+    nowMs += passedMs;
+    return pacing.afterRead(bytes, nowMs);
+  };
+  while (after(300, 0.05) === 0);
+  expect(after(20_000, 2.2)).toBeGreaterThan(0);
+  expect(after(300, 2.2)).toBe(0);
 });

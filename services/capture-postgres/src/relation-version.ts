@@ -1,6 +1,6 @@
 import type { ColumnSchema, ReplicaIdentity, TableSchema } from '@millrace/contract/table.js';
-import type { DeclaredType } from './catalog-session.js';
 import { systemType } from './catalog/type-map.js';
+import type { DeclaredType } from './catalog-session.js';
 import type { RelationMessage } from './pgoutput.js';
 import type { StoredAttribute } from './stored-tables.js';
 
@@ -21,7 +21,9 @@ export function fits(relation: ResolvedRelation, schema: TableSchema): boolean {
   const stored = schema.columns.filter((column) => column.generated === null);
   if (stored.length !== relation.message.columns.length) return false;
   const byName = new Map(stored.map((column) => [column.name, column]));
-  return relation.message.columns.every((column, index) => byName.get(column.name)?.native.declaration === relation.types[index]?.declaration);
+  return relation.message.columns.every(
+    (column, index) => byName.get(column.name)?.native.declaration === relation.types[index]?.declaration,
+  );
 }
 
 /**
@@ -44,7 +46,11 @@ export function lenientVersion(current: TableSchema, earlier: TableSchema): Tabl
  * Null: more than one history leads there, and they differ in what old rows hold.
  * @param stored the relation's columns as the catalogue has them now, dropped ones included; empty where the relation is gone
  */
-export function versionFromMessage(relation: ResolvedRelation, earlier: TableSchema, stored: readonly StoredAttribute[]): TableSchema | null {
+export function versionFromMessage(
+  relation: ResolvedRelation,
+  earlier: TableSchema,
+  stored: readonly StoredAttribute[],
+): TableSchema | null {
   const { message, types } = relation;
   const before = new Map(earlier.columns.map((column) => [column.name, column]));
   const named = new Set(message.columns.map(({ name }) => name));
@@ -105,7 +111,10 @@ function keepsValues(old: ColumnSchema, next: ColumnSchema): boolean {
 
 const REPLICA_IDENTITIES: Readonly<Record<string, ReplicaIdentity>> = { d: 'key', i: 'index', f: 'full', n: 'nothing' };
 
-function identityOf(message: RelationMessage, earlier: TableSchema): Pick<TableSchema, 'identityColumns' | 'primaryKey' | 'primaryKeyName' | 'replicaIdentity'> {
+function identityOf(
+  message: RelationMessage,
+  earlier: TableSchema,
+): Pick<TableSchema, 'identityColumns' | 'primaryKey' | 'primaryKeyName' | 'replicaIdentity'> {
   const names = new Set(message.columns.map(({ name }) => name));
   const flagged = message.columns.filter(({ key }) => key).map(({ name }) => name);
   const keyStays = earlier.primaryKey.every((name) => names.has(name));

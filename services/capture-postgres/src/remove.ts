@@ -1,8 +1,8 @@
 import type { CaptureIdentity } from '@millrace/contract/capture.js';
 import type { Client } from 'pg';
-import { queryError } from './query-error.js';
 import { captureNames } from './names.js';
 import { dropPublication } from './publication.js';
+import { queryError } from './query-error.js';
 import { dropSlot } from './slot.js';
 
 /**
@@ -10,7 +10,11 @@ import { dropSlot } from './slot.js';
  * and its own publications.
  * @returns what was dropped, in words; empty where nothing was there.
  */
-export async function removeCapture(client: Client, identity: CaptureIdentity, ownPublications: boolean): Promise<readonly string[]> {
+export async function removeCapture(
+  client: Client,
+  identity: CaptureIdentity,
+  ownPublications: boolean,
+): Promise<readonly string[]> {
   const names = captureNames(identity);
   try {
     const dropped: string[] = [];

@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer';
 import type { Duplex } from 'node:stream';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { quoteIdentifier } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { type FrameHandler, FrameReader } from './frame-reader.js';
-import { type LsnKey, formatLsn, lsnNumber } from './lsn.js';
+import { formatLsn, type LsnKey, lsnNumber } from './lsn.js';
 import { MESSAGE, STATUS_BYTES, writeStatus } from './pgoutput.js';
-import { quoteIdentifier } from '@millrace/postgres/quote-identifier.js';
 import { serverError } from './server-error.js';
 
 export interface StreamStart {

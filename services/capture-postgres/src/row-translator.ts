@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
+import { wireTypeOf } from '@millrace/codec/wire-type.js';
 import type { RowWriter } from '@millrace/contract/events.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
-import { wireTypeOf } from '@millrace/codec/wire-type.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { MESSAGE, type RelationMessage } from './pgoutput.js';
 
@@ -28,10 +28,14 @@ export interface RowPlan {
  */
 export function compileRowPlan(relation: RelationMessage, version: TableVersion, schema: TableSchema): RowPlan {
   const indexes = new Map(relation.columns.map((column, index) => [column.name, index]));
-  const sources = Int16Array.from(schema.columns, (column) => (column.generated === null ? (indexes.get(column.name) ?? -1) : -1));
+  const sources = Int16Array.from(schema.columns, (column) =>
+    column.generated === null ? (indexes.get(column.name) ?? -1) : -1,
+  );
   const used = sources.filter((source) => source >= 0);
   if (used.length !== relation.columns.length) {
-    throw new MillraceError('INTERNAL', { what: `the version of ${relation.schema}.${relation.table} does not fit its relation message` });
+    throw new MillraceError('INTERNAL', {
+      what: `the version of ${relation.schema}.${relation.table} does not fit its relation message`,
+    });
   }
   return {
     version,
@@ -91,7 +95,9 @@ export class RowTranslator {
 
   #write(plan: RowPlan, writer: RowWriter, start: number, keyOnly: boolean): number {
     if (start + 2 > this.#end || this.#view.getInt16(start) !== plan.tupleColumns) throw misfit();
-    const after = plan.ordered ? this.#writeOrdered(plan, writer, start, keyOnly) : this.#writeReordered(plan, writer, start, keyOnly);
+    const after = plan.ordered
+      ? this.#writeOrdered(plan, writer, start, keyOnly)
+      : this.#writeReordered(plan, writer, start, keyOnly);
     writer.end();
     return after;
   }

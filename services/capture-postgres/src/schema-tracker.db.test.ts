@@ -18,7 +18,9 @@ function story(capture: CaptureHarness): readonly string[] {
       case 'schema':
         return [`${event.change.kind} ${event.schema.id.table}(${event.schema.columns.map(({ name }) => name).join()})`];
       case 'insert':
-        return [`insert ${event.table.slice(7)}${JSON.stringify(Object.values(event.after).map((value) => (typeof value === 'symbol' ? '~' : value)))}`];
+        return [
+          `insert ${event.table.slice(7)}${JSON.stringify(Object.values(event.after).map((value) => (typeof value === 'symbol' ? '~' : value)))}`,
+        ];
       case 'update':
       case 'delete':
         return [`${event.kind} ${event.table.slice(7)}`];
@@ -32,7 +34,8 @@ function story(capture: CaptureHarness): readonly string[] {
 
 const latest = (capture: CaptureHarness, table = 't'): TableSchema | undefined =>
   capture.journal.schemas.findLast(({ schema }) => schema.id.table === table)?.schema;
-const column = (capture: CaptureHarness, name: string, table = 't') => latest(capture, table)?.columns.find((each) => each.name === name);
+const column = (capture: CaptureHarness, name: string, table = 't') =>
+  latest(capture, table)?.columns.find((each) => each.name === name);
 
 test('a column that was added comes with its version before its first row, without a load', async () => {
   await using capture = await started();
@@ -95,7 +98,9 @@ test.each([
   ['CLUSTER', 'CLUSTER t USING t_pkey'],
   ['TRUNCATE', 'TRUNCATE t'],
 ])('what leaves the values alone needs no load: %s', async (_what, ddl) => {
-  await using capture = await started(`CREATE TABLE t (id int PRIMARY KEY, s varchar(10), n numeric(10,2)); INSERT INTO t VALUES (1, 'x', 1)`);
+  await using capture = await started(
+    `CREATE TABLE t (id int PRIMARY KEY, s varchar(10), n numeric(10,2)); INSERT INTO t VALUES (1, 'x', 1)`,
+  );
   await capture.sql.query(ddl);
   await capture.sql.query(`INSERT INTO t VALUES (2, 'y', 2)`);
   await capture.sql.query('ALTER TABLE t ADD done int');
@@ -135,7 +140,13 @@ test('rapid DDL and DML while nobody reads: each row comes under the version it 
     'version t(id)',
     'insert t[5]',
   ]);
-  expect(capture.journal.schemas.map(({ schema }) => schema.columns.map(({ ordinal }) => ordinal).join())).toEqual(['1', '1,2', '1,2,3', '1,3', '1']);
+  expect(capture.journal.schemas.map(({ schema }) => schema.columns.map(({ ordinal }) => ordinal).join())).toEqual([
+    '1',
+    '1,2',
+    '1,2,3',
+    '1,3',
+    '1',
+  ]);
   expect(capture.loads).toEqual([]);
   await capture.stop();
 });
@@ -177,7 +188,13 @@ test('names that change places are followed or loaded, never mixed up', async ()
   await capture.again();
   await capture.until('the second row or a load', () => capture.journal.changes.length === 2 || capture.loads.length > 0);
   await capture.caughtUp();
-  await capture.until('the version', () => latest(capture)?.columns.map(({ name }) => name).join() === 'id,b,a');
+  await capture.until(
+    'the version',
+    () =>
+      latest(capture)
+        ?.columns.map(({ name }) => name)
+        .join() === 'id,b,a',
+  );
   for (const change of capture.journal.changes) expect(change).toMatchObject({ kind: 'insert' });
   await capture.stop();
 });
@@ -214,7 +231,7 @@ test('#10 a transaction that was open when its table was published brings its ro
   await capture.stop();
 });
 
-test('a keyless table that appears brings its inserts, blocks nobody\'s updates, and is loaded once it has a key', async () => {
+test("a keyless table that appears brings its inserts, blocks nobody's updates, and is loaded once it has a key", async () => {
   await using capture = await started();
   await capture.sql.query('CREATE TABLE k (id int)');
   await capture.until('the first load', () => capture.loads.length === 1);
@@ -230,7 +247,7 @@ test('a keyless table that appears brings its inserts, blocks nobody\'s updates,
   await capture.stop();
 });
 
-test('#15 a table that loses its key while running stops blocking the source\'s updates', async () => {
+test("#15 a table that loses its key while running stops blocking the source's updates", async () => {
   await using capture = await started();
   await capture.sql.query('INSERT INTO t VALUES (1)');
   await capture.sql.query('ALTER TABLE t DROP CONSTRAINT t_pkey');
@@ -244,12 +261,21 @@ test('a dropped table is announced as dropped, a renamed one as dropped and load
     'CREATE TABLE gone (id int PRIMARY KEY); CREATE TABLE old (id int PRIMARY KEY); CREATE TABLE again (id int PRIMARY KEY)',
   );
   await capture.sql.query('DROP TABLE gone; ALTER TABLE old RENAME TO new');
-  await capture.sql.query('BEGIN; DROP TABLE again; CREATE TABLE again (id int PRIMARY KEY, more text); INSERT INTO again VALUES (1); COMMIT');
+  await capture.sql.query(
+    'BEGIN; DROP TABLE again; CREATE TABLE again (id int PRIMARY KEY, more text); INSERT INTO again VALUES (1); COMMIT',
+  );
   await capture.until('two loads', () => capture.loads.length === 2);
   await capture.sql.query(`INSERT INTO again VALUES (2, 'x'); INSERT INTO new VALUES (3)`);
   await capture.caughtUp();
   expect(story(capture).slice(3).toSorted()).toEqual(
-    ['dropped gone(id)', 'dropped old(id)', 'load new(id)', 'load again(id,more)', 'insert again[2,"x"]', 'insert new[3]'].toSorted(),
+    [
+      'dropped gone(id)',
+      'dropped old(id)',
+      'load new(id)',
+      'load again(id,more)',
+      'insert again[2,"x"]',
+      'insert new[3]',
+    ].toSorted(),
   );
   await capture.stop();
 });
@@ -273,18 +299,31 @@ const PARTITIONED = `CREATE TABLE r (id int PRIMARY KEY) PARTITION BY RANGE (id)
 
 test('a partition that is created as one is carried from its first row, without a load', async () => {
   await using capture = await started(PARTITIONED);
-  await capture.sql.query('BEGIN; CREATE TABLE r3 PARTITION OF r FOR VALUES FROM (20) TO (30); INSERT INTO r VALUES (25); COMMIT');
+  await capture.sql.query(
+    'BEGIN; CREATE TABLE r3 PARTITION OF r FOR VALUES FROM (20) TO (30); INSERT INTO r VALUES (25); COMMIT',
+  );
   await capture.sql.query('INSERT INTO r VALUES (1), (26)');
   await capture.sql.query('TRUNCATE r');
   await capture.caughtUp();
-  expect(story(capture).filter((line) => !line.startsWith('version'))).toEqual(['insert r[25]', 'insert r[1]', 'insert r[26]', 'truncate r']);
+  expect(story(capture).filter((line) => !line.startsWith('version'))).toEqual([
+    'insert r[25]',
+    'insert r[1]',
+    'insert r[26]',
+    'truncate r',
+  ]);
   expect(capture.loads).toEqual([]);
   await capture.stop();
 });
 
 test.each([
-  ['attached', `CREATE TABLE x (id int PRIMARY KEY); INSERT INTO x VALUES (25); ALTER TABLE r ATTACH PARTITION x FOR VALUES FROM (20) TO (30)`],
-  ['filled and attached in one transaction', `BEGIN; CREATE TABLE x (id int PRIMARY KEY); INSERT INTO x VALUES (25); ALTER TABLE r ATTACH PARTITION x FOR VALUES FROM (20) TO (30); COMMIT`],
+  [
+    'attached',
+    `CREATE TABLE x (id int PRIMARY KEY); INSERT INTO x VALUES (25); ALTER TABLE r ATTACH PARTITION x FOR VALUES FROM (20) TO (30)`,
+  ],
+  [
+    'filled and attached in one transaction',
+    `BEGIN; CREATE TABLE x (id int PRIMARY KEY); INSERT INTO x VALUES (25); ALTER TABLE r ATTACH PARTITION x FOR VALUES FROM (20) TO (30); COMMIT`,
+  ],
   ['dropped', 'DROP TABLE r2'],
   ['truncated alone', 'TRUNCATE r2'],
 ])('a partition that is %s loads its root, since the stream has no rows of it', async (_what, ddl) => {
@@ -310,9 +349,19 @@ test('a partition that is detached loads its root, and comes as a table of its o
 });
 
 test.each([
-  ['a rewrite by USING', 'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1)', 'ALTER TABLE t ALTER v TYPE int USING v * 2', 't'],
+  [
+    'a rewrite by USING',
+    'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1)',
+    'ALTER TABLE t ALTER v TYPE int USING v * 2',
+    't',
+  ],
   ['a detached partition', `${PARTITIONED}; INSERT INTO r VALUES (11)`, 'ALTER TABLE r DETACH PARTITION r2; DROP TABLE r2', 'r'],
-  ['a table made anew', 'CREATE TABLE t (id int PRIMARY KEY)', 'DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)', 't'],
+  [
+    'a table made anew',
+    'CREATE TABLE t (id int PRIMARY KEY)',
+    'DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)',
+    't',
+  ],
 ])('what happened while no capture ran is noticed at the next start: %s', async (_what, setup, ddl, table) => {
   await using capture = await started(setup);
   await capture.caughtUp();
@@ -325,7 +374,9 @@ test.each([
 });
 
 test('a restart without changes announces nothing', async () => {
-  await using capture = await started(`${PARTITIONED}; CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, m mood DEFAULT 'ok')`);
+  await using capture = await started(
+    `${PARTITIONED}; CREATE TYPE mood AS ENUM ('ok'); CREATE TABLE t (id int PRIMARY KEY, m mood DEFAULT 'ok')`,
+  );
   await capture.sql.query('INSERT INTO t VALUES (1); INSERT INTO r VALUES (1)');
   await capture.caughtUp();
   await capture.stop();
@@ -364,10 +415,14 @@ test('a new enum value comes with a version', async () => {
 test('a table that the source does not let be published is set aside alone, with the reason', async () => {
   await using capture = await started();
   const role = `owner_${capture.database.name}`;
-  await capture.sql.query(`CREATE ROLE ${role} LOGIN REPLICATION; GRANT ALL ON DATABASE ${capture.database.name} TO ${role}; GRANT USAGE, CREATE ON SCHEMA public TO ${role}`);
+  await capture.sql.query(
+    `CREATE ROLE ${role} LOGIN REPLICATION; GRANT ALL ON DATABASE ${capture.database.name} TO ${role}; GRANT USAGE, CREATE ON SCHEMA public TO ${role}`,
+  );
   try {
     await capture.stop();
-    await capture.sql.query(`ALTER TABLE t OWNER TO ${role}; ALTER PUBLICATION "millrace_${capture.identity.task}" OWNER TO ${role}; ALTER PUBLICATION "millrace_${capture.identity.task}_inserts" OWNER TO ${role}`);
+    await capture.sql.query(
+      `ALTER TABLE t OWNER TO ${role}; ALTER PUBLICATION "millrace_${capture.identity.task}" OWNER TO ${role}; ALTER PUBLICATION "millrace_${capture.identity.task}_inserts" OWNER TO ${role}`,
+    );
     capture.user = role;
     await capture.again();
     await capture.caughtUp();

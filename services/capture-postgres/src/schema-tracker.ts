@@ -1,7 +1,7 @@
-import type { EventWriter, SchemaChange } from '@millrace/contract/events.js';
-import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { fingerprintOf } from '@millrace/codec/fingerprint.js';
 import { tableKey } from '@millrace/codec/table-key.js';
+import type { EventWriter, SchemaChange } from '@millrace/contract/events.js';
+import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Observation, ObservedTable } from './catalog-observer.js';
 import type { CatalogSession } from './catalog-session.js';
@@ -87,9 +87,12 @@ export class SchemaTracker implements RelationPlans {
     const plan = this.#plans.get(oid);
     if (plan !== undefined) return plan;
     const latest = this.#latest.get(oid);
-    if (latest === undefined) throw new MillraceError('SOURCE_PROTOCOL', { what: `a row of relation ${oid} without its relation message` });
+    if (latest === undefined)
+      throw new MillraceError('SOURCE_PROTOCOL', { what: `a row of relation ${oid} without its relation message` });
     // A commit may be in the log before it is visible (synchronous replication), so an observation can be older than its place.
-    throw new MillraceError('SOURCE_SCHEMA_UNSETTLED', { table: `${latest.relation.message.schema}.${latest.relation.message.table}` });
+    throw new MillraceError('SOURCE_SCHEMA_UNSETTLED', {
+      table: `${latest.relation.message.schema}.${latest.relation.message.table}`,
+    });
   }
 
   async relation(message: RelationMessage): Promise<void> {
@@ -141,7 +144,8 @@ export class SchemaTracker implements RelationPlans {
   async #planFor(relation: ResolvedRelation, table: TrackedTable): Promise<RowPlan | null> {
     if (table.awaiting !== null) return null;
     const { message } = relation;
-    if (message.oid === table.oid && (message.schema !== table.id.schema || message.table !== table.id.table)) return this.#awaitLoad(table, 'it was renamed');
+    if (message.oid === table.oid && (message.schema !== table.id.schema || message.table !== table.id.table))
+      return this.#awaitLoad(table, 'it was renamed');
     if (!fits(relation, table.version.schema)) {
       const change = await this.#changedVersion(relation, table);
       if (typeof change === 'string') return this.#awaitLoad(table, change);
@@ -158,7 +162,8 @@ export class SchemaTracker implements RelationPlans {
     const { oid } = relation.message;
     const { catalog } = this.options;
     const [now] = await catalog.run((client) => readTablesByOid(client, [table.oid]));
-    if (now !== undefined && fits(relation, now.schema)) return rewriteReason({ schema: earlier, note: table.note }, now) ?? lenientVersion(now.schema, earlier);
+    if (now !== undefined && fits(relation, now.schema))
+      return rewriteReason({ schema: earlier, note: table.note }, now) ?? lenientVersion(now.schema, earlier);
     const attributes = oid === table.oid ? await catalog.run((client) => readAttributes(client, oid)) : [];
     return versionFromMessage(relation, earlier, attributes) ?? 'its columns changed several times in a row';
   }
@@ -227,7 +232,8 @@ export class SchemaTracker implements RelationPlans {
       await this.#load(observed, reason);
       return;
     }
-    if (saysSomethingNew(observed.schema, table.version.schema)) table.version = await this.#announce(observed.schema, { kind: 'version' });
+    if (saysSomethingNew(observed.schema, table.version.schema))
+      table.version = await this.#announce(observed.schema, { kind: 'version' });
     this.#takeOver(table, observed);
   }
 
@@ -266,7 +272,8 @@ export class SchemaTracker implements RelationPlans {
         continue;
       }
       // A message from before the change does not fit: the server sends another before the relation's next row.
-      if (fits(latest, table.version.schema)) this.#plans.set(relation, compileRowPlan(latest.message, table.version, table.version.schema));
+      if (fits(latest, table.version.schema))
+        this.#plans.set(relation, compileRowPlan(latest.message, table.version, table.version.schema));
       else this.#plans.delete(relation);
     }
   }
@@ -288,10 +295,12 @@ export class SchemaTracker implements RelationPlans {
 }
 
 function reasonToLoad(table: TrackedTable, { state, schema, note }: ObservedTable): string | null {
-  if (table.version.schema.replicaIdentity === 'nothing' && schema.replicaIdentity !== 'nothing') return 'its old rows can be named from now on';
+  if (table.version.schema.replicaIdentity === 'nothing' && schema.replicaIdentity !== 'nothing')
+    return 'its old rows can be named from now on';
   const known = table.note.relations;
   if ([...known.keys()].some((oid) => !note.relations.has(oid))) return 'a partition was detached or dropped';
-  if ([...state.relations.values()].some(({ oid, createdInPlace }) => !known.has(oid) && !createdInPlace)) return 'a partition was attached';
+  if ([...state.relations.values()].some(({ oid, createdInPlace }) => !known.has(oid) && !createdInPlace))
+    return 'a partition was attached';
   return rewriteReason({ schema: table.version.schema, note: table.note }, { schema, note });
 }
 

@@ -1,6 +1,6 @@
+import { tableKey } from '@millrace/codec/table-key.js';
 import type { SourceTable, TableSelector } from '@millrace/contract/capture.js';
 import type { TableId } from '@millrace/contract/table.js';
-import { tableKey } from '@millrace/codec/table-key.js';
 
 /**
  * The tables that the selector takes and the stream can carry, in load order: higher numbers first, then by name. A partition
@@ -18,6 +18,9 @@ export function selectTables(tables: readonly SourceTable[], selector: TableSele
   }
   const byName = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
   return [...chosen.values()]
-    .toSorted((left, right) => right.loadOrder - left.loadOrder || byName(left.id.schema, right.id.schema) || byName(left.id.table, right.id.table))
+    .toSorted(
+      (left, right) =>
+        right.loadOrder - left.loadOrder || byName(left.id.schema, right.id.schema) || byName(left.id.table, right.id.table),
+    )
     .map(({ id }) => id);
 }

@@ -23,7 +23,11 @@ export function serverError(bytes: Buffer, start: number, end: number, doing: st
   return replicationError(readServerError(bytes, start, end), doing);
 }
 
-export function replicationError({ code, message }: ServerErrorFields, doing: string, options: { readonly cause?: unknown } = {}): MillraceError {
+export function replicationError(
+  { code, message }: ServerErrorFields,
+  doing: string,
+  options: { readonly cause?: unknown } = {},
+): MillraceError {
   const details = { doing, reason: message, state: code };
   // Classes: 08 connection, 57P0x the server ends sessions, 53 no resources, 58030 I/O, 40 rolled back.
   if (/^(08|53|40|57P0)/.test(code)) return new MillraceError('SOURCE_CONNECTION_LOST', details, options);

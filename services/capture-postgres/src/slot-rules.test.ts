@@ -18,10 +18,14 @@ const GOOD: SlotState = {
 const EXPECTED = { slot: 's', database: 'shop', applicationPrefix: 'millrace:task:', resume: parseLsn('0/200') };
 
 test.each([
-  ['at the journal\'s end', {}, { do: 'stream' }],
-  ['behind the journal\'s end', { confirmedFlush: parseLsn('0/1') }, { do: 'stream' }],
+  ["at the journal's end", {}, { do: 'stream' }],
+  ["behind the journal's end", { confirmedFlush: parseLsn('0/1') }, { do: 'stream' }],
   ['with log beyond max_wal_size', { walStatus: 'extended' }, { do: 'stream' }],
-  ['#18 ahead of the journal', { confirmedFlush: parseLsn('0/201') }, { code: 'SLOT_AHEAD_OF_JOURNAL', details: { confirmed: '0/201', resume: '0/200' } }],
+  [
+    '#18 ahead of the journal',
+    { confirmedFlush: parseLsn('0/201') },
+    { code: 'SLOT_AHEAD_OF_JOURNAL', details: { confirmed: '0/201', resume: '0/200' } },
+  ],
   ['with its log removed', { walStatus: 'lost' }, { code: 'SLOT_INVALIDATED' }],
   ['without a restart point', { restartLsn: null }, { code: 'SLOT_INVALIDATED' }],
   ['taken out of service', { invalidation: 'idle_timeout' }, { code: 'SLOT_INVALIDATED', details: { reason: 'idle_timeout' } }],
@@ -31,7 +35,11 @@ test.each([
   ['temporary', { temporary: true }, { code: 'SLOT_FOREIGN' }],
   ['#7 kept in step by a standby', { synced: true }, { code: 'SLOT_FOREIGN' }],
   ['read by an older incarnation', { reader: { pid: 1, application: 'millrace:task:stream' } }, { do: 'end-reader', pid: 1 }],
-  ['read by another task', { reader: { pid: 1, application: 'millrace:task2:stream' } }, { code: 'SLOT_IN_USE', details: { pid: 1 } }],
+  [
+    'read by another task',
+    { reader: { pid: 1, application: 'millrace:task2:stream' } },
+    { code: 'SLOT_IN_USE', details: { pid: 1 } },
+  ],
 ] as const)('a slot %s', (_what, change, decision) => {
   expect(judgeSlot({ ...GOOD, ...change }, EXPECTED)).toMatchObject(decision);
 });
@@ -45,7 +53,10 @@ test('a journal that ends before the fork goes on, one that holds what the new t
   const current = { timeline: 3, history };
   expect(judgeTimeline({ timeline: 3, key: parseLsn('0/1') }, current)).toEqual({ do: 'continue' });
   expect(judgeTimeline({ timeline: 1, key: parseLsn('0/5000000') }, current)).toEqual({ do: 'continue' });
-  expect(judgeTimeline({ timeline: 1, key: parseLsn('0/5000001') }, current)).toMatchObject({ code: 'TIMELINE_FORKED', details: { fork: '0/5000000' } });
+  expect(judgeTimeline({ timeline: 1, key: parseLsn('0/5000001') }, current)).toMatchObject({
+    code: 'TIMELINE_FORKED',
+    details: { fork: '0/5000000' },
+  });
   expect(judgeTimeline({ timeline: 4, key: parseLsn('0/1') }, current)).toMatchObject({ code: 'TIMELINE_FORKED' });
 });
 

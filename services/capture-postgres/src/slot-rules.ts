@@ -1,5 +1,5 @@
-import type { ErrorCode } from '@millrace/errors/table.js';
 import type { ErrorDetails } from '@millrace/errors/millrace-error.js';
+import type { ErrorCode } from '@millrace/errors/table.js';
 import { formatLsn, type LsnKey, parseLsn } from './lsn.js';
 
 /** A slot as pg_replication_slots shows it. */
@@ -56,7 +56,8 @@ export function judgeSlot(slot: SlotState | null, expected: SlotExpectation): Sl
     return refuse('SLOT_INVALIDATED', { reason: 'the log that it needs was removed (wal_status lost)' });
   }
   // PostgreSQL silently forwards a start before confirmed_flush_lsn (CreateDecodingContext in logical.c), so compare first.
-  if (slot.confirmedFlush > expected.resume) return refuse('SLOT_AHEAD_OF_JOURNAL', { confirmed: formatLsn(slot.confirmedFlush) });
+  if (slot.confirmedFlush > expected.resume)
+    return refuse('SLOT_AHEAD_OF_JOURNAL', { confirmed: formatLsn(slot.confirmedFlush) });
   return { do: 'stream' };
 }
 
@@ -100,6 +101,10 @@ export function judgeTimeline(
   return {
     do: 'refuse',
     code: 'TIMELINE_FORKED',
-    details: { resume: formatLsn(resume.key), timeline: resume.timeline, fork: fork === undefined ? 'a place unknown to it' : formatLsn(fork.end) },
+    details: {
+      resume: formatLsn(resume.key),
+      timeline: resume.timeline,
+      fork: fork === undefined ? 'a place unknown to it' : formatLsn(fork.end),
+    },
   };
 }

@@ -1,10 +1,10 @@
 import type { SnapshotTable } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
+import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { scratchFolder, startPostgres, waitUntil } from '@millrace/testkit/servers.js';
 import { expect, test } from 'vitest';
 import { createPostgresSource } from './connector.js';
-import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { formatLsn, parseLsn } from './lsn.js';
 import { captureNames } from './names.js';
 import { ReplicationStream } from './replication-stream.js';
@@ -18,12 +18,15 @@ async function started(setup = 'CREATE TABLE t (id int PRIMARY KEY)', selector =
   return capture;
 }
 
-const ids = (capture: CaptureHarness) => capture.journal.changes.map((change) => (change.kind === 'insert' ? change.after['id'] : change.kind));
+const ids = (capture: CaptureHarness) =>
+  capture.journal.changes.map((change) => (change.kind === 'insert' ? change.after['id'] : change.kind));
 
 test('#1 neither keepalives nor time acknowledge a transaction that the journal does not hold', async () => {
   await using capture = await CaptureHarness.open();
   // A server that gives up a silent client this soon makes statuses and keepalives come by the second.
-  await capture.sql.query(`CREATE TABLE t (id int PRIMARY KEY); ALTER DATABASE ${capture.database.name} SET wal_sender_timeout = '3s'`);
+  await capture.sql.query(
+    `CREATE TABLE t (id int PRIMARY KEY); ALTER DATABASE ${capture.database.name} SET wal_sender_timeout = '3s'`,
+  );
   await capture.first();
   capture.acknowledging = false;
   const before = (await capture.slot()).confirmed;
@@ -33,7 +36,10 @@ test('#1 neither keepalives nor time acknowledge a transaction that the journal 
   const replies = new Set<string>();
   await waitUntil(
     async () => {
-      const { rows } = await capture.sql.query<{ at: string }>(`SELECT reply_time::text AS at FROM pg_stat_replication WHERE application_name LIKE 'millrace:' || $1 || ':%' AND reply_time IS NOT NULL`, [capture.identity.task]);
+      const { rows } = await capture.sql.query<{ at: string }>(
+        `SELECT reply_time::text AS at FROM pg_stat_replication WHERE application_name LIKE 'millrace:' || $1 || ':%' AND reply_time IS NOT NULL`,
+        [capture.identity.task],
+      );
       for (const { at } of rows) replies.add(at);
       return replies.size >= 5;
     },
@@ -116,12 +122,15 @@ test('#18 a slot that something else advanced past the journal is refused, not s
   await expect(capture.again()).rejects.toMatchObject({ code: 'SLOT_AHEAD_OF_JOURNAL' });
 });
 
-test('#9 on an idle database the log of others\' work is acknowledged by progress, so that nothing pins it', async () => {
-  await using capture = await started('CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE busy (id int)', selectPublic((table) => table === 'busy'));
+test("#9 on an idle database the log of others' work is acknowledged by progress, so that nothing pins it", async () => {
+  await using capture = await started(
+    'CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE busy (id int)',
+    selectPublic((table) => table === 'busy'),
+  );
   await capture.sql.query('INSERT INTO busy SELECT generate_series(1, 10000)');
   const { rows } = await capture.sql.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn');
   const lsn = parseLsn(rows[0]?.lsn ?? '');
-  await capture.until('the slot has passed the other table\'s log', async () => parseLsn((await capture.slot()).confirmed) >= lsn);
+  await capture.until("the slot has passed the other table's log", async () => parseLsn((await capture.slot()).confirmed) >= lsn);
   expect(capture.journal.changes).toEqual([]);
   expect(capture.journal.commits).toEqual([]);
   await capture.stop();
@@ -140,7 +149,9 @@ test('progress never lies inside a transaction nor goes back', async () => {
   ]);
   await capture.caughtUp();
   await capture.stop();
-  const keys = capture.journal.events.flatMap((event) => (event.kind === 'commit' || event.kind === 'progress' ? [event.position.key] : []));
+  const keys = capture.journal.events.flatMap((event) =>
+    event.kind === 'commit' || event.kind === 'progress' ? [event.position.key] : [],
+  );
   expect(keys).toEqual([...new Set(keys)].toSorted());
   expect(ids(capture)).toHaveLength(300);
 });
@@ -160,8 +171,15 @@ test('a slot that another program reads is left alone and named', async () => {
   await capture.stop();
   await waitUntil(async () => !(await capture.slot()).active, { what: 'the slot is free', deadlineMs: 5_000 });
   const names = captureNames(capture.identity);
-  const client = await openSession(parseConnectionUrl(capture.database.url, 'source'), { applicationName: 'somebody', replication: true });
-  await using _reader = await ReplicationStream.start(client, { slot: names.slot, from: '0000000000000000', publications: [names.publication] });
+  const client = await openSession(parseConnectionUrl(capture.database.url, 'source'), {
+    applicationName: 'somebody',
+    replication: true,
+  });
+  await using _reader = await ReplicationStream.start(client, {
+    slot: names.slot,
+    from: '0000000000000000',
+    publications: [names.publication],
+  });
   await expect(capture.again()).rejects.toMatchObject({ code: 'SLOT_IN_USE', details: { application: 'somebody' } });
 });
 
@@ -190,7 +208,10 @@ test('#15 a table whose old rows cannot be named is refused at the start with th
 });
 
 test('a start that fails leaves no slot and no publication behind', async () => {
-  await using server = await startPostgres({ dir: await scratchFolder(), settings: { fsync: 'off', max_replication_slots: '1' } });
+  await using server = await startPostgres({
+    dir: await scratchFolder(),
+    settings: { fsync: 'off', max_replication_slots: '1' },
+  });
   await using capture = await CaptureHarness.open(selectPublic(), server.url);
   await capture.sql.query(`CREATE TABLE t (id int PRIMARY KEY); SELECT pg_create_physical_replication_slot('taken')`);
   await expect(capture.first()).rejects.toMatchObject({ code: 'SLOT_LIMIT' });
@@ -227,8 +248,14 @@ test('a publication that exists is used as it is, and refused where it leaves so
     await source.remove(capture.identity);
   };
   await expect(attach('none')).rejects.toMatchObject({ code: 'PUBLICATION_MISSING' });
-  await expect(attach('one')).rejects.toMatchObject({ code: 'PUBLICATION_INCOMPLETE', message: expect.stringContaining('public.u') });
-  await expect(attach('inserts')).rejects.toMatchObject({ code: 'PUBLICATION_INCOMPLETE', message: expect.stringContaining('updates') });
+  await expect(attach('one')).rejects.toMatchObject({
+    code: 'PUBLICATION_INCOMPLETE',
+    message: expect.stringContaining('public.u'),
+  });
+  await expect(attach('inserts')).rejects.toMatchObject({
+    code: 'PUBLICATION_INCOMPLETE',
+    message: expect.stringContaining('updates'),
+  });
   await attach('every');
   expect(await leftovers(capture)).toEqual(['publication every', 'publication inserts', 'publication one']);
 });

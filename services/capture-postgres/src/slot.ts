@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { type Client, DatabaseError } from 'pg';
-import { queryError } from './query-error.js';
-import { type LsnKey, parseLsn } from './lsn.js';
 import { quoteIdentifier } from '@millrace/postgres/quote-identifier.js';
+import { type Client, DatabaseError } from 'pg';
+import { type LsnKey, parseLsn } from './lsn.js';
+import { queryError } from './query-error.js';
 import { judgeSlot, type SlotExpectation, type SlotState } from './slot-rules.js';
 
 /** How long an ended walsender may take to let go of its slot: it may be in the middle of a write to a stopped client. */
@@ -99,7 +99,8 @@ export async function createSlot(replication: Client, name: string): Promise<Cre
     const reason = cause instanceof Error ? cause.message : String(cause);
     const state = cause instanceof DatabaseError ? cause.code : undefined;
     if (state === '53400') throw new MillraceError('SLOT_LIMIT', { reason }, { cause });
-    if (state === '55000' && reason.includes('wal_level')) throw new MillraceError('SOURCE_WAL_LEVEL', { walLevel: 'lower' }, { cause });
+    if (state === '55000' && reason.includes('wal_level'))
+      throw new MillraceError('SOURCE_WAL_LEVEL', { walLevel: 'lower' }, { cause });
     throw queryError(cause, `creating the replication slot "${name}"`);
   }
 }

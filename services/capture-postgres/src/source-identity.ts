@@ -1,9 +1,9 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import type { Client } from 'pg';
 import { sqlStateOf } from '@millrace/postgres/connect-error.js';
-import { queryError } from './query-error.js';
+import type { Client } from 'pg';
 import { readLogEnd } from './catalog-state.js';
 import { type LsnKey, parseLsn, type SourceIdentity } from './lsn.js';
+import { queryError } from './query-error.js';
 import { parseTimelineHistory, type TimelineFork } from './slot-rules.js';
 
 /** Which cluster, database and timeline this is, by SQL: works on any session. */

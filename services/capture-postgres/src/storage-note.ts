@@ -78,7 +78,8 @@ export function rewriteReason(earlier: StoredVersion, later: StoredVersion): str
   for (const [relation, now] of later.note.relations) {
     const before = earlier.note.relations.get(relation);
     if (before === undefined || before.filenode === now.filenode) continue;
-    if (before.writtenBy.some((by, index) => by !== null && now.writtenBy[index] !== null && by !== now.writtenBy[index])) return 'its rows were rewritten';
+    if (before.writtenBy.some((by, index) => by !== null && now.writtenBy[index] !== null && by !== now.writtenBy[index]))
+      return 'its rows were rewritten';
     if (computed !== undefined) return `column "${computed.name}" was added with a value computed for each row`;
   }
   return null;

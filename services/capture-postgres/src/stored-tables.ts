@@ -25,7 +25,10 @@ async function read(client: Client, describe: () => Promise<readonly DescribedTa
     // One view for schema and storage, so that a note always belongs to its version.
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     const described = await describe();
-    const notes = await readNotes(client, described.map(({ oid }) => oid));
+    const notes = await readNotes(
+      client,
+      described.map(({ oid }) => oid),
+    );
     await client.query('COMMIT');
     return described.map(({ oid, schema }) => {
       const note = { oid, awaiting: null, relations: notes.get(oid) ?? new Map<number, RelationNote>() };
@@ -40,7 +43,12 @@ async function read(client: Client, describe: () => Promise<readonly DescribedTa
 
 /** By table oid, by relation oid. A table with leaves has its rows in them alone. */
 async function readNotes(client: Client, tables: readonly number[]): Promise<ReadonlyMap<number, Map<number, RelationNote>>> {
-  const { rows } = await client.query<{ table: number; relation: number; filenode: number; written_by: readonly (string | null)[] | null }>(
+  const { rows } = await client.query<{
+    table: number;
+    relation: number;
+    filenode: number;
+    written_by: readonly (string | null)[] | null;
+  }>(
     `SELECT asked.oid AS table, c.oid AS relation, c.relfilenode AS filenode,
             (SELECT array_agg(CASE WHEN a.attisdropped OR a.attgenerated <> '' THEN NULL ELSE a.xmin::text END ORDER BY a.attnum)
                FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0) AS written_by

@@ -14,11 +14,17 @@ test.each([13, 18])('PostgreSQL %i is streamed like any other', { timeout: 300_0
   await capture.caughtUp();
   expect(capture.journal.changes.map(({ kind }) => kind)).toEqual(['insert', 'insert', 'update', 'delete', 'truncate']);
 
-  await capture.sql.query('ALTER TABLE t ADD more int DEFAULT 7; CREATE TABLE n (id int); CREATE TABLE r2 PARTITION OF r FOR VALUES FROM (10) TO (20)');
+  await capture.sql.query(
+    'ALTER TABLE t ADD more int DEFAULT 7; CREATE TABLE n (id int); CREATE TABLE r2 PARTITION OF r FOR VALUES FROM (10) TO (20)',
+  );
   await capture.until('the new table comes', () => capture.loads.length === 1);
   await capture.sql.query('INSERT INTO t VALUES (3); INSERT INTO n VALUES (1); UPDATE n SET id = 2; INSERT INTO r VALUES (11)');
   await capture.caughtUp();
-  expect(capture.journal.changes.slice(5).map((change) => (change.kind === 'insert' ? change.table : change.kind))).toEqual(['public.t', 'public.n', 'public.r']);
+  expect(capture.journal.changes.slice(5).map((change) => (change.kind === 'insert' ? change.table : change.kind))).toEqual([
+    'public.t',
+    'public.n',
+    'public.r',
+  ]);
   expect(capture.loads).toMatchObject([{ table: { id: { table: 'n' } } }]);
   await capture.stop();
 

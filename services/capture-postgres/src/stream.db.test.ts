@@ -1,5 +1,5 @@
 import { UNCHANGED } from '@millrace/contract/row.js';
-import { startPostgres, scratchFolder, waitUntil } from '@millrace/testkit/servers.js';
+import { scratchFolder, startPostgres, waitUntil } from '@millrace/testkit/servers.js';
 import { expect, test } from 'vitest';
 import { CaptureHarness, selectPublic } from './testing/capture-harness.js';
 
@@ -128,7 +128,7 @@ test('under REPLICA IDENTITY FULL the whole old row comes, nulls included', asyn
   ]);
 });
 
-test('under REPLICA IDENTITY USING INDEX the old row comes by the index\'s columns', async () => {
+test("under REPLICA IDENTITY USING INDEX the old row comes by the index's columns", async () => {
   const changes = await changesOf(
     'CREATE TABLE t (a int PRIMARY KEY, b text NOT NULL UNIQUE, c text); ALTER TABLE t REPLICA IDENTITY USING INDEX t_b_key',
     `INSERT INTO t VALUES (1, 'x', 'y')`,
@@ -148,7 +148,12 @@ test('#14 an update that leaves a TOASTed value alone brings it as unchanged, ne
     'UPDATE t SET n = 2',
     `UPDATE t SET big = repeat('y', 10000)`,
   );
-  expect(changes[1]).toEqual({ kind: 'update', table: 'public.t', before: null, after: { id: 1, n: 2, big: UNCHANGED, none: null } });
+  expect(changes[1]).toEqual({
+    kind: 'update',
+    table: 'public.t',
+    before: null,
+    after: { id: 1, n: 2, big: UNCHANGED, none: null },
+  });
   expect(changes[2]).toMatchObject({ after: { big: 'y'.repeat(10000) } });
 });
 
@@ -174,7 +179,7 @@ test('TRUNCATE comes with its options and all the tables that it reached', async
   ]);
 });
 
-test('a generated column is in no row: its value is the target\'s to compute', async () => {
+test("a generated column is in no row: its value is the target's to compute", async () => {
   const changes = await changesOf(
     'CREATE TABLE t (id int PRIMARY KEY, double int GENERATED ALWAYS AS (id * 2) STORED, last text)',
     `INSERT INTO t VALUES (1, DEFAULT, 'x')`,
@@ -244,7 +249,10 @@ test('tables without columns and with 1,600 columns are tables like any other', 
     'INSERT INTO wide (c0, c1599) VALUES (1, true)',
     'INSERT INTO empty DEFAULT VALUES',
   );
-  expect(changes).toMatchObject([{ table: 'public.wide', after: { c0: 1, c1: null, c1599: true } }, { table: 'public.empty', after: {} }]);
+  expect(changes).toMatchObject([
+    { table: 'public.wide', after: { c0: 1, c1: null, c1599: true } },
+    { table: 'public.empty', after: {} },
+  ]);
 });
 
 test('a value of 40 MB comes whole', async () => {

@@ -3,17 +3,17 @@ import type { StreamOptions } from '@millrace/contract/capture.js';
 import type { EventWriter } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import { CatalogObserver, nudge } from './catalog-observer.js';
 import { CatalogSession } from './catalog-session.js';
-import { queryError } from './query-error.js';
-import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import type { LsnKey, SourceIdentity } from './lsn.js';
 import type { CaptureNames } from './names.js';
 import type { PublishedTables } from './published-tables.js';
+import { queryError } from './query-error.js';
 import { ReadPacing } from './read-pacing.js';
 import { ReplicationStream } from './replication-stream.js';
 import { SchemaTracker } from './schema-tracker.js';
-import { closeSession } from '@millrace/postgres/connect.js';
 import { openSession } from './session.js';
 import { TransactionDecoder } from './transaction-decoder.js';
 import { retainedLogBytes, walsenderTimeoutMs, walsenderWorks } from './walsender-watch.js';
@@ -38,13 +38,19 @@ const STATUS_AT_LEAST_MS = 10_000;
 const PROGRESS_EVERY_MS = 250;
 const PING_AFTER_SILENCE_MS = 15_000;
 const MAX_SILENCE_MS = 60_000;
+const SILENCE_CHECK_MS = 10_000;
 
 /**
  * Streams everything after the position into the journal until the signal; returns normally then.
  * @throws MillraceError SOURCE_CONNECTION_LOST, SOURCE_SILENT, SLOT_BUSY (retry: attach and stream again), SLOT_INVALIDATED,
  * PUBLICATION_MISSING, SOURCE_PROTOCOL …
  */
-export async function streamChanges(context: StreamContext, after: Position, journal: EventWriter, options: StreamOptions): Promise<void> {
+export async function streamChanges(
+  context: StreamContext,
+  after: Position,
+  journal: EventWriter,
+  options: StreamOptions,
+): Promise<void> {
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
   try {
@@ -62,12 +68,24 @@ interface Streaming {
   readonly options: StreamOptions;
 }
 
-async function streamUntil(signal: AbortSignal, failure: AbortController, { context, after, journal, options }: Streaming): Promise<void> {
+async function streamUntil(
+  signal: AbortSignal,
+  failure: AbortController,
+  { context, after, journal, options }: Streaming,
+): Promise<void> {
   const client = await openSession(context.connection, { applicationName: `${context.names.applicationPrefix}catalog`, signal });
   const catalog = new CatalogSession(client);
   const alarm = new Alarm();
-  const tracker = new SchemaTracker({ catalog, journal, known: options.known, needsLoad: options.needsLoad, wake: () => alarm.ring() });
-  const observing = observeRegularly({ context, catalog, tracker, alarm, options, signal }).catch((error: unknown) => failure.abort(error));
+  const tracker = new SchemaTracker({
+    catalog,
+    journal,
+    known: options.known,
+    needsLoad: options.needsLoad,
+    wake: () => alarm.ring(),
+  });
+  const observing = observeRegularly({ context, catalog, tracker, alarm, options, signal }).catch((error: unknown) =>
+    failure.abort(error),
+  );
   try {
     const timeoutMs = await catalog.run(walsenderTimeoutMs);
     const statusEveryMs = timeoutMs > 0 ? Math.min(STATUS_AT_LEAST_MS, timeoutMs / 3) : STATUS_AT_LEAST_MS;
@@ -77,8 +95,9 @@ async function streamUntil(signal: AbortSignal, failure: AbortController, { cont
     failure.abort(error);
   } finally {
     failure.abort();
-    await observing;
+    // First the session: a query that a dead network never answers ends with it.
     await closeSession(client);
+    await observing;
   }
 }
 
@@ -155,7 +174,11 @@ class StreamSession {
       replication: true,
       signal,
     });
-    await using stream = await ReplicationStream.start(client, { slot: context.names.slot, from: decoder.written, publications: context.published.publications });
+    await using stream = await ReplicationStream.start(client, {
+      slot: context.names.slot,
+      from: decoder.written,
+      publications: context.published.publications,
+    });
     const abort = (): void => stream.fail(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     if (signal.aborted) abort();
@@ -172,7 +195,8 @@ class StreamSession {
   /** Writes what the server has sent to the journal, waits where the journal is full, then for more. */
   async #step(stream: ReplicationStream): Promise<void> {
     const { decoder, journal } = this.options;
-    for (let wait = stream.run(decoder.handle); wait !== undefined; wait = stream.run(decoder.handle)) await this.#hold(stream, wait);
+    for (let wait = stream.run(decoder.handle); wait !== undefined; wait = stream.run(decoder.handle))
+      await this.#hold(stream, wait);
     if (decoder.takeReplyRequest()) this.#sendStatus(stream, false);
     this.#writeProgress();
     if (stream.drained) journal.flush();
@@ -204,7 +228,9 @@ class StreamSession {
       this.#pingedMs = nowMs;
       this.#sendStatus(stream, true);
     }
-    if (silentMs >= MAX_SILENCE_MS && !this.#checking) void this.#checkSilence(stream, silentMs);
+    if (silentMs >= MAX_SILENCE_MS && !this.#checking) {
+      this.#checkSilence(stream, silentMs).catch((error: unknown) => stream.fail(queryError(error, 'streaming changes')));
+    }
   }
 
   /** A walsender that decodes a large transaction of which nothing is published answers no ping for long, and yet works. */
@@ -212,11 +238,11 @@ class StreamSession {
     const { catalog, context } = this.options;
     this.#checking = true;
     try {
-      const works = await catalog.run((client) => walsenderWorks(client, context.names.slot));
+      // Where the network is dead, this session has no answer either.
+      const unanswered = delay(SILENCE_CHECK_MS, false, { ref: false });
+      const works = await Promise.race([catalog.run((client) => walsenderWorks(client, context.names.slot)), unanswered]);
       if (works) this.#heardMs = performance.now();
       else stream.fail(new MillraceError('SOURCE_SILENT', { silentSeconds: Math.round(silentMs / 1_000) }));
-    } catch (error) {
-      stream.fail(queryError(error, 'streaming changes'));
     } finally {
       this.#checking = false;
     }
@@ -241,7 +267,10 @@ async function settled(promise: Promise<void>, signal: AbortSignal): Promise<voi
   signal.throwIfAborted();
   let abort: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(signal.reason);
+    abort = () =>
+      reject(
+        signal.reason instanceof Error ? signal.reason : new MillraceError('INTERNAL', { what: 'stopped without a reason' }),
+      );
     signal.addEventListener('abort', abort, { once: true });
   });
   try {
@@ -250,4 +279,3 @@ async function settled(promise: Promise<void>, signal: AbortSignal): Promise<voi
     if (abort !== undefined) signal.removeEventListener('abort', abort);
   }
 }
-

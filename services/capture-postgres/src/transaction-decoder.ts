@@ -2,7 +2,15 @@ import type { Buffer } from 'node:buffer';
 import type { EventWriter } from '@millrace/contract/events.js';
 import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { type LsnKey, laterLsn, positionAt, type SourceIdentity } from './lsn.js';
-import { MESSAGE, MessageReader, POSTGRES_EPOCH_MICROS, type RelationMessage, readRelation, readTruncate, type TruncateMessage } from './pgoutput.js';
+import {
+  MESSAGE,
+  MessageReader,
+  POSTGRES_EPOCH_MICROS,
+  type RelationMessage,
+  readRelation,
+  readTruncate,
+  type TruncateMessage,
+} from './pgoutput.js';
 import { type RowPlan, RowTranslator } from './row-translator.js';
 import { serverError } from './server-error.js';
 
@@ -157,11 +165,14 @@ export class TransactionDecoder {
     } else if (kind === MESSAGE.delete) {
       if (!old) throw unknown('tuple', tuple);
       const writer = this.journal.delete(plan.version);
-      after = tuple === MESSAGE.keyTuple ? translator.keyImage(plan, writer, start + 5) : translator.image(plan, writer, start + 5);
+      after =
+        tuple === MESSAGE.keyTuple ? translator.keyImage(plan, writer, start + 5) : translator.image(plan, writer, start + 5);
     } else {
       const writer = this.journal.update(plan.version, old);
       let next = start + 4;
-      if (old) next = tuple === MESSAGE.keyTuple ? translator.keyImage(plan, writer, start + 5) : translator.image(plan, writer, start + 5);
+      if (old)
+        next =
+          tuple === MESSAGE.keyTuple ? translator.keyImage(plan, writer, start + 5) : translator.image(plan, writer, start + 5);
       if (next >= end || view.getUint8(next) !== MESSAGE.newTuple) throw unknown('tuple', next < end ? view.getUint8(next) : 0);
       after = translator.image(plan, writer, next + 1);
     }

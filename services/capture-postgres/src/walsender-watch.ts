@@ -14,7 +14,9 @@ export async function walsenderWorks(client: Client, slot: string): Promise<bool
 
 /** Milliseconds after which the server gives up a silent client; 0: never. */
 export async function walsenderTimeoutMs(client: Client): Promise<number> {
-  const { rows } = await client.query<{ setting: string }>(`SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'`);
+  const { rows } = await client.query<{ setting: string }>(
+    `SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'`,
+  );
   return Number(rows[0]?.setting ?? 0);
 }
 

@@ -5,6 +5,7 @@ import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { invariant } from '@millrace/errors/millrace-error.js';
 import { type Deferred, deferred } from '@millrace/flow/deferred.js';
 import type { OutgoingBlock } from '@millrace/journal/journal-writer.js';
+import { inSpan } from '@millrace/telemetry/span.js';
 
 /** A block of whole transactions goes when it holds this much, or at once when the source is idle. */
 const BLOCK_BYTES = 256 * 1024;
@@ -203,7 +204,7 @@ export class JournalEventWriter implements EventWriter {
       bytes += next.builder.byteLength;
       this.#queue.shift();
     }
-    await this.#options.sender.send(batch);
+    await inSpan('journal.send', { 'millrace.blocks': batch.length, 'millrace.bytes': bytes }, () => this.#options.sender.send(batch));
     this.#queuedBytes -= bytes;
     const last = batch.findLast((block) => block.upTo !== null);
     if (last?.upTo != null) this.#options.onInForce(last.upTo, last.committedAtMicros);

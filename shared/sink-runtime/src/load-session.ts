@@ -5,6 +5,7 @@ import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { Changes } from '@millrace/flow/changes.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
+import { inSpan } from '@millrace/telemetry/span.js';
 import { ChunkStream } from './chunk-stream.js';
 import type { LoadConsumerOptions } from './load-consumer.js';
 import type { LoadState, LoadStates } from './load-state.js';
@@ -117,7 +118,9 @@ export class LoadSession {
       encoding: began.encoding,
       parts,
     };
-    const applied = this.#options.sink.load(chunk, this.#options.signal).finally(() => stream.close());
+    const applied = inSpan('load.chunk', { 'millrace.table': displayTable(table.source), 'millrace.chunk': record.chunk }, () =>
+      this.#options.sink.load(chunk, this.#options.signal),
+    ).finally(() => stream.close());
     // The lane awaits it at the chunk's end; until then a failure must not count as unhandled.
     applied.catch(() => undefined);
     this.#open.set(lane, { table, chunk: record.chunk, attempt: record.attempt, stream, applied });

@@ -7,6 +7,7 @@ import type { Journal } from '@millrace/journal/journal.js';
 import { type JournalItem, JournalReader } from '@millrace/journal/journal-reader.js';
 import type { LoadTopicReader } from '@millrace/journal/load-topic.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
+import { inSpan } from '@millrace/telemetry/span.js';
 import { type DeadLetterPublisher, publishDeadLetters } from './dead-letters.js';
 import { GroupReader } from './group-reader.js';
 import { LoadConsumer } from './load-consumer.js';
@@ -125,7 +126,7 @@ async function applyAll({ options, items, progress, checkpoint }: Applying, sign
 /** Null where a Takeover ended a large transaction in its middle: its rows are rolled back, and the new incarnation sends it whole. */
 async function applyUnlessAbandoned(sink: SinkWriter, group: TransactionGroup, signal: AbortSignal): Promise<ApplyResult | null> {
   try {
-    return await sink.apply(group, signal);
+    return await inSpan('apply.group', { 'millrace.large': group.large, 'millrace.from': String(group.from.nextOffset) }, () => sink.apply(group, signal));
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'TRANSACTION_ABANDONED') return null;
     throw error;

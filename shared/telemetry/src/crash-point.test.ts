@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { crashPoint, parseOrder } from './crash-point.js';
@@ -8,8 +11,8 @@ const PROGRAM = `
   for (let i = 1; i <= 3; i++) { crashPoint('after-produce'); console.log(i); }
 `;
 
-function run(order: string | undefined): { readonly signal: string | null; readonly stdout: string } {
-  const env = { ...process.env, ...(order === undefined ? {} : { MILLRACE_CRASH_AT: order }) };
+function run(order: string | undefined, environment: Readonly<Record<string, string>> = {}): { readonly signal: string | null; readonly stdout: string } {
+  const env = { ...process.env, ...(order === undefined ? {} : { MILLRACE_CRASH_AT: order }), ...environment };
   const { signal, stdout } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM], {
     env,
     encoding: 'utf8',
@@ -19,6 +22,17 @@ function run(order: string | undefined): { readonly signal: string | null; reado
 
 test('the process ends by SIGKILL at the n-th passing of the named place, and not before', () => {
   expect(run('after-produce:2')).toEqual({ signal: 'SIGKILL', stdout: '1\n' });
+});
+
+test('with a file to leave, only the first process that gets there crashes', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'millrace-crash-'));
+  try {
+    const once = { MILLRACE_CRASH_ONCE: join(dir, 'crashed') };
+    expect(run('after-produce:2', once)).toEqual({ signal: 'SIGKILL', stdout: '1\n' });
+    expect(run('after-produce:2', once)).toEqual({ signal: null, stdout: '1\n2\n3\n' });
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 });
 
 test('without an order, or with another place named, nothing happens', () => {

@@ -1,5 +1,11 @@
-/** Where this process is to end itself: `MILLRACE_CRASH_AT=<point>[:n]`, at the n-th time, the first without n. Set by tests alone. */
+import { closeSync, openSync } from 'node:fs';
+
+/**
+ * Where this process is to end itself: `MILLRACE_CRASH_AT=<point>[:n]`, at the n-th time, the first without n. With
+ * `MILLRACE_CRASH_ONCE=<file>` only the first process that gets there does, which leaves the file. Set by tests alone.
+ */
 const order = parseOrder(process.env['MILLRACE_CRASH_AT']);
+const onceFile = process.env['MILLRACE_CRASH_ONCE'];
 let passed = 0;
 
 /**
@@ -9,7 +15,17 @@ let passed = 0;
 export function crashPoint(name: string): void {
   if (order === undefined || order.name !== name) return;
   passed += 1;
-  if (passed === order.occurrence) process.kill(process.pid, 'SIGKILL');
+  if (passed === order.occurrence && isFirst()) process.kill(process.pid, 'SIGKILL');
+}
+
+function isFirst(): boolean {
+  if (onceFile === undefined) return true;
+  try {
+    closeSync(openSync(onceFile, 'wx'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Undefined for an empty or missing order. */

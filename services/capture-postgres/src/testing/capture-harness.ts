@@ -2,11 +2,11 @@ import type { CaptureSource, TableSelector } from '@millrace/contract/capture.js
 import type { Snapshot } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableSchema } from '@millrace/contract/table.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { createDatabase, type TestDatabase, uniqueWord, waitUntil } from '@millrace/testkit/servers.js';
 import type { Client } from 'pg';
 import { createPostgresSource } from '../connector.js';
-import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
-import { closeSession } from '@millrace/postgres/connect.js';
 import { openSession } from '../session.js';
 import { RecordingJournal } from './recording-journal.js';
 

@@ -1,11 +1,11 @@
 import { Buffer } from 'node:buffer';
-import type { EventWriter, RowWriter, SchemaChange } from '@millrace/contract/events.js';
-import type { Position } from '@millrace/contract/position.js';
-import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
-import { UNCHANGED, type Value } from '@millrace/contract/row.js';
 import { fingerprintOf } from '@millrace/codec/fingerprint.js';
 import { displayTable } from '@millrace/codec/table-key.js';
 import { wireTypeOf } from '@millrace/codec/wire-type.js';
+import type { EventWriter, RowWriter, SchemaChange } from '@millrace/contract/events.js';
+import type { Position } from '@millrace/contract/position.js';
+import { UNCHANGED, type Value } from '@millrace/contract/row.js';
+import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 
 export type RecordedRow = Readonly<Record<string, Value>>;
 
@@ -14,7 +14,12 @@ export type RecordedEvent =
   | { readonly kind: 'insert'; readonly table: string; readonly after: RecordedRow }
   | { readonly kind: 'update'; readonly table: string; readonly before: RecordedRow | null; readonly after: RecordedRow }
   | { readonly kind: 'delete'; readonly table: string; readonly before: RecordedRow }
-  | { readonly kind: 'truncate'; readonly tables: readonly string[]; readonly cascade: boolean; readonly restartIdentity: boolean }
+  | {
+      readonly kind: 'truncate';
+      readonly tables: readonly string[];
+      readonly cascade: boolean;
+      readonly restartIdentity: boolean;
+    }
   | { readonly kind: 'schema'; readonly schema: TableSchema; readonly change: SchemaChange }
   | { readonly kind: 'commit'; readonly position: Position; readonly committedAtMicros: bigint }
   | { readonly kind: 'progress'; readonly position: Position };
@@ -167,7 +172,8 @@ class RecordingRow implements RowWriter {
   #push(value: Value, ...fitting: readonly string[]): void {
     const column = this.table.schema.columns[this.#values.length];
     if (column === undefined) throw new Error('more values than columns');
-    if (fitting.length > 0 && !fitting.includes(wireTypeOf(column.type))) throw new Error(`a ${fitting.join('/')} for ${column.name}`);
+    if (fitting.length > 0 && !fitting.includes(wireTypeOf(column.type)))
+      throw new Error(`a ${fitting.join('/')} for ${column.name}`);
     this.#values.push(value);
   }
 }

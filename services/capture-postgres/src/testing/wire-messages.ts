@@ -28,13 +28,16 @@ export function int64(value: bigint): Buffer {
 
 const text = (value: string): Buffer => Buffer.from(`${value}\0`);
 
-export const xlogData = (...parts: readonly (Buffer | string)[]): Buffer => frame('d', 'w', int64(0n), int64(0n), int64(0n), ...parts);
+export const xlogData = (...parts: readonly (Buffer | string)[]): Buffer =>
+  frame('d', 'w', int64(0n), int64(0n), int64(0n), ...parts);
 
-export const keepalive = (walEnd: bigint, reply = false): Buffer => frame('d', 'k', int64(walEnd), int64(0n), int8(reply ? 1 : 0));
+export const keepalive = (walEnd: bigint, reply = false): Buffer =>
+  frame('d', 'k', int64(walEnd), int64(0n), int8(reply ? 1 : 0));
 
 export const begin = (commitLsn: bigint, xid: number): Buffer => xlogData('B', int64(commitLsn), int64(0n), int32(xid));
 
-export const commit = (commitLsn: bigint, endLsn: bigint): Buffer => xlogData('C', int8(0), int64(commitLsn), int64(endLsn), int64(0n));
+export const commit = (commitLsn: bigint, endLsn: bigint): Buffer =>
+  xlogData('C', int8(0), int64(commitLsn), int64(endLsn), int64(0n));
 
 export interface WireColumn {
   readonly name: string;
@@ -43,7 +46,9 @@ export interface WireColumn {
 }
 
 export function relation(oid: number, table: string, columns: readonly WireColumn[]): Buffer {
-  const described = columns.map(({ name, key, typeOid }) => Buffer.concat([int8(key ? 1 : 0), text(name), int32(typeOid), int32(-1)]));
+  const described = columns.map(({ name, key, typeOid }) =>
+    Buffer.concat([int8(key ? 1 : 0), text(name), int32(typeOid), int32(-1)]),
+  );
   return xlogData('R', int32(oid), text('public'), text(table), 'd', int16(columns.length), ...described);
 }
 

@@ -1,16 +1,19 @@
 import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { SinkState } from '@millrace/contract/sink.js';
+import { describeFailure, tellStack } from '../failure.js';
 import { exitCodeOf } from '../exit-code.js';
-import { describeFailure } from '../failure.js';
-import { stopWithParent } from '../run/parent.js';
 import { preflight } from '../run/preflight.js';
 import { RunProgress } from '../run/progress.js';
+import { stopWithParent } from '../run/parent.js';
 import { createReporter, type Reporter } from '../run/reporter.js';
+import { openRunMetrics } from '../run/run-metrics.js';
+import { judgeEnd } from '../run/judge-end.js';
 import { type Outcome, supervise } from '../run/supervisor.js';
 import { reachGoal } from '../run/until.js';
-import { removeTask } from '../task/remove-task.js';
 import { openTask, type Task } from '../task/task.js';
+import { removeTask } from '../task/remove-task.js';
+import { runIncarnations } from '../worker/retry.js';
 
 /** `millrace run`: both services of one task in the foreground. Returns the exit code. */
 export async function runCommand(config: TaskConfig): Promise<number> {
@@ -37,69 +40,66 @@ interface Running {
   readonly signal: AbortSignal;
 }
 
-async function run(config: TaskConfig, running: Running): Promise<number> {
-  const { progress, reporter, signal } = running;
-  let task: Task;
-  let firstStart: boolean;
+async function run(config: TaskConfig, { progress, reporter, signal }: Running): Promise<number> {
   try {
-    task = await openTask(config);
-    ({ firstStart } = await preflight(task, reporter, signal));
+    await using metrics = await openRunMetrics(config);
+    const task = await openTask(config);
+    if (task.settings.ignored.length > 0) reporter.ignoredSettings(task.settings.ignored);
+    const { pristine } = await preflight(task, reporter, signal);
+    const ended = await supervise(
+      ['capture', 'sink'],
+      {
+        config,
+        onMessage: (role, message) => {
+          progress.take(role, message);
+          metrics?.take(message);
+          reporter.message(role, message);
+        },
+        onStarted: (role, pid) => reporter.started(role, pid),
+        onRestart: (role, cause, inMs) => {
+          metrics?.restarted(role);
+          reporter.restarting(role, cause, inMs);
+        },
+        ...(reporter.log === undefined ? {} : { onLog: reporter.log }),
+        reached: (stopping) => goal(task, progress, stopping),
+      },
+      signal,
+    );
+    const { outcome, undo } = judgeEnd(ended, progress, pristine);
+    if (undo) await undoStart(task, reporter);
+    reporter.stopped(outcome, await finalState(task));
+    return exitCodeOf(outcome.reason);
   } catch (error) {
-    const outcome: Outcome = signal.aborted
-      ? { reason: 'signal', failure: null }
-      : { reason: 'refused', failure: describeFailure(error) };
+    tellStack(error, config.logLevel);
+    const outcome: Outcome = signal.aborted ? { reason: 'signal', failure: null, role: null } : { reason: 'refused', failure: describeFailure(error), role: null };
     reporter.stopped(outcome, null);
     return exitCodeOf(outcome.reason);
   }
-
-  const ended = await supervise(
-    ['capture', 'sink'],
-    {
-      config,
-      onMessage: (role, message) => {
-        progress.take(message);
-        reporter.message(role, message);
-      },
-      onStarted: (role, pid) => reporter.started(role, pid),
-      onRestart: (role, cause, inMs) => reporter.restarting(role, cause, inMs),
-      reached: (stopping) => goal(task, progress, stopping),
-    },
-    signal,
-  );
-  const outcome = await settle(task, ended, { firstStart, progress });
-  reporter.stopped(outcome, await finalState(task));
-  return exitCodeOf(outcome.reason);
 }
 
+/** The source's position is asked at a moment when the source may be away: as patiently as by the workers. */
 async function goal(task: Task, progress: RunProgress, signal: AbortSignal): Promise<'loaded' | 'caught-up' | null> {
-  const { until, migrationType } = task.config;
-  const sourcePosition = async (): Promise<Position> => {
-    await using source = await task.openSource();
-    return await source.currentPosition();
+  const { until, migrationType, outageMinutes } = task.config;
+  const sourcePosition = async (): Promise<Position | null> => {
+    let position: Position | null = null;
+    const ask = async (): Promise<void> => {
+      await using source = await task.openSource();
+      position = await source.currentPosition();
+    };
+    await runIncarnations(ask, { outageMs: outageMinutes * 60_000, lastProgress: () => 0, onRetry: () => undefined }, signal);
+    return position;
   };
   return reachGoal({ until, migrationType, progress, sourcePosition }, signal);
 }
 
-/** A first start that failed before it did anything is a refusal, and leaves nothing behind; a goal is not reached over a table in error. */
-async function settle(
-  task: Task,
-  ended: Outcome,
-  { firstStart, progress }: { readonly firstStart: boolean; readonly progress: RunProgress },
-): Promise<Outcome> {
-  if (
-    ended.reason === 'failed' &&
-    firstStart &&
-    progress.applied === null &&
-    progress.tables.size === 0 &&
-    ended.failure?.class === 'operator'
-  ) {
+/** A refused start leaves nothing behind; where a server does not let us, `remove` finds it later. */
+async function undoStart(task: Task, reporter: Reporter): Promise<void> {
+  try {
     await removeTask(task);
-    return { reason: 'refused', failure: ended.failure };
+  } catch (error) {
+    const { code, message } = describeFailure(error);
+    reporter.finding({ severity: 'warning', code, where: 'undoing the start', message, remedy: `millrace remove --name ${task.config.name}` });
   }
-  const inError = progress.tableInError();
-  if ((ended.reason === 'loaded' || ended.reason === 'caught-up') && inError !== undefined)
-    return { reason: 'failed', failure: null };
-  return ended;
 }
 
 /** The target's own account of the task; null where it cannot be asked any more. */

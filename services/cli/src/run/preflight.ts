@@ -1,66 +1,119 @@
+import type { CaptureSource } from '@millrace/contract/capture.js';
 import type { Finding } from '@millrace/contract/finding.js';
+import type { SinkState, SinkWriter } from '@millrace/contract/sink.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { assessTopics } from '@millrace/journal/assess-topics.js';
 import { checkReachable } from '@millrace/journal/reachable.js';
 import { createTableMapper } from '@millrace/mapping/table-mapper.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
+import { describeFailure } from '../failure.js';
 import type { Task } from '../task/task.js';
 import { runIncarnations } from '../worker/retry.js';
 import type { Reporter } from './reporter.js';
 
-/** A server that is away at the start is refused within 60 s. */
-const START_OUTAGE_MS = 40_000;
+/** A server that is away at the start may just be starting: it is asked again for so long. */
+const START_OUTAGE_MS = 20_000;
+/** Whatever hangs, the start is refused within a minute. */
+const START_DEADLINE_MS = 50_000;
 
 export interface Preflight {
-  /** Nothing of the task is in the target yet. */
-  readonly firstStart: boolean;
+  /** Nothing of the task was anywhere before: a start that is refused leaves nothing behind. */
+  readonly pristine: boolean;
   readonly findings: readonly Finding[];
 }
 
 /**
  * Everything that can be known before anything is written: both ends, Kafka and the registry answer, the task's definition
- * is the one it was started with, and, before a first start, what the assessments of both ends find.
+ * is the one it was started with, its topics are fit, and, before a first start, what the assessments of both ends find.
  *
- * @throws MillraceError TASK_CHANGED, PREFLIGHT_FAILED, or a server's own error.
+ * @throws MillraceError START_TIMEOUT, TASK_CHANGED, PREFLIGHT_FAILED, or a server's own error.
  */
 export async function preflight(task: Task, reporter: Reporter, signal: AbortSignal): Promise<Preflight> {
-  let result: Preflight = { firstStart: true, findings: [] };
+  const questions = new Questions();
+  let result: Preflight = { pristine: false, findings: [] };
   const once = async (): Promise<void> => {
-    result = await check(task);
+    result = await check(task, questions);
   };
-  await runIncarnations(once, { outageMs: START_OUTAGE_MS, lastProgress: () => 0, onRetry: () => undefined }, signal);
+  const answered = runIncarnations(
+    once,
+    { outageMs: START_OUTAGE_MS, lastProgress: () => 0, onRetry: (error, inMs) => reporter.waiting(describeFailure(error), inMs) },
+    signal,
+  );
+  await withinDeadline(answered, questions, signal);
   signal.throwIfAborted();
   for (const finding of result.findings) if (finding.severity !== 'info') reporter.finding(finding);
   const errors = result.findings.filter(({ severity }) => severity === 'error');
   const [first] = errors;
   if (first !== undefined) {
-    throw new MillraceError('PREFLIGHT_FAILED', {
-      count: errors.length,
-      first: `${first.code} at ${first.where}: ${first.message}`,
-      remedy: first.remedy,
-    });
+    throw new MillraceError('PREFLIGHT_FAILED', { count: errors.length, first: `${first.code} at ${first.where}: ${first.message}`, remedy: first.remedy });
   }
   return result;
 }
 
-async function check(task: Task): Promise<Preflight> {
-  const { config } = task;
-  await checkReachable({ kafka: task.kafka, registry: task.registry });
-  await using sink = await task.openSink();
-  const state = await sink.inspect();
-  if (state.definition !== null && state.definition !== task.definition) {
-    throw new MillraceError('TASK_CHANGED', { name: config.name, what: 'its table mappings or its migration type differ' });
+/** What was asked and not yet answered, for the error that names who is silent. */
+class Questions {
+  readonly #open = new Set<string>();
+
+  async ask<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.#open.add(what);
+    try {
+      return await work();
+    } finally {
+      this.#open.delete(what);
+    }
   }
+
+  get open(): string {
+    return [...this.#open].join(' and ');
+  }
+}
+
+async function withinDeadline(answered: Promise<void>, questions: Questions, signal: AbortSignal): Promise<void> {
+  const ended = new AbortController();
+  const late = new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new MillraceError('START_TIMEOUT', { who: questions.open, seconds: START_DEADLINE_MS / 1_000 })), START_DEADLINE_MS);
+    AbortSignal.any([signal, ended.signal]).addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+  try {
+    await Promise.race([answered, late]);
+  } finally {
+    ended.abort();
+    // Where the deadline came first, the answer is nobody's any more.
+    answered.catch(() => undefined);
+  }
+}
+
+async function check(task: Task, questions: Questions): Promise<Preflight> {
+  await using sink = await task.openSink();
   await using source = await task.openSource();
-  if (state.checkpoint !== null) return { firstStart: false, findings: [] };
-  return { firstStart: true, findings: await assessTask(task, source, sink) };
+  const topics = async (): Promise<readonly string[]> => {
+    await checkReachable({ kafka: task.kafka, registry: task.registry });
+    return assessTopics({ kafka: task.kafka, registry: task.registry, topics: task.topics });
+  };
+  const target = questions.ask('the target', () => sink.inspect());
+  const journal = questions.ask('Kafka or the registry', topics);
+  await allAnswered([target, questions.ask('the source', () => source.currentPosition()), journal]);
+  const state: SinkState = await target;
+  if (state.definition !== null && state.definition !== task.definition) {
+    throw new MillraceError('TASK_CHANGED', { name: task.config.name, what: 'its table mappings or its migration type differ' });
+  }
+  if (state.checkpoint !== null) return { pristine: false, findings: [] };
+  const findings = await questions.ask('the source or the target', () => assessTask(task, source, sink));
+  return { pristine: state.definition === null && (await journal).length === 0, findings };
+}
+
+/** All or none; of several failures the one that somebody has to act on, before one that is tried again. */
+async function allAnswered(questions: readonly Promise<unknown>[]): Promise<void> {
+  const failures = (await Promise.allSettled(questions)).flatMap((outcome): unknown[] => (outcome.status === 'rejected' ? [outcome.reason] : []));
+  const [first] = failures;
+  if (first !== undefined) throw failures.find((error) => !(error instanceof MillraceError && error.class === 'retry')) ?? first;
 }
 
 /** The findings of both ends; the target is assessed against the tables as the mapping makes them. */
-export async function assessTask(
-  task: Task,
-  source: Awaited<ReturnType<Task['openSource']>>,
-  sink: Awaited<ReturnType<Task['openSink']>>,
-): Promise<readonly Finding[]> {
+export async function assessTask(task: Task, source: CaptureSource, sink: SinkWriter): Promise<readonly Finding[]> {
   const findings = [...(await source.assess(task.selector))];
   if (findings.some(({ severity }) => severity === 'error')) return findings;
   const mapper = new TableMapper(task.mapping);

@@ -3,7 +3,7 @@ import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { StopReason } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { describeFailure } from '../failure.js';
-import type { FromWorker, WorkerFailure, WorkerRole } from '../worker/messages.js';
+import { claimOf, type FromWorker, type WorkerFailure, type WorkerRole } from '../worker/messages.js';
 import { WorkerProcess } from './worker-process.js';
 
 /** Within the 10 s that a clean stop may take. */
@@ -16,6 +16,8 @@ const MAX_RESTART_DELAY_MS = 8_000;
 export interface Outcome {
   readonly reason: StopReason;
   readonly failure: WorkerFailure | null;
+  /** The worker that gave up; null where none did. */
+  readonly role: WorkerRole | null;
 }
 
 export interface SupervisorOptions {
@@ -23,6 +25,8 @@ export interface SupervisorOptions {
   readonly onMessage: (role: WorkerRole, message: FromWorker) => void;
   readonly onStarted: (role: WorkerRole, pid: number) => void;
   readonly onRestart: (role: WorkerRole, cause: string, inMs: number) => void;
+  /** What a worker logs; absent: it goes to our own stderr as it is. */
+  readonly onLog?: (text: string) => void;
   /** Resolves with the reason when the run has reached its `--until`. */
   readonly reached: (signal: AbortSignal) => Promise<'loaded' | 'caught-up' | null>;
 }
@@ -35,40 +39,53 @@ export async function supervise(roles: readonly WorkerRole[], options: Superviso
   const stop = new AbortController();
   const running = AbortSignal.any([signal, stop.signal]);
   const keepers = roles.map((role) => keepAlive(role, options, running));
-  const goal = options.reached(running).then((reason): Outcome | null => (reason === null ? null : { reason, failure: null }));
-  const ended = await Promise.race([...keepers, goal.then((outcome) => outcome ?? never(running)), aborted(signal)]);
+  const goal = reachGoal(options, running);
+  const ended = await Promise.race([...keepers, goal, aborted(signal)]);
   stop.abort();
   await Promise.allSettled([...keepers, goal]);
   return ended;
+}
+
+/** A goal that ended without being reached leaves the decision to the others. */
+async function reachGoal({ reached }: SupervisorOptions, signal: AbortSignal): Promise<Outcome> {
+  try {
+    const reason = await reached(signal);
+    return reason === null ? await aborted(signal) : { reason, failure: null, role: null };
+  } catch (error) {
+    return { reason: 'failed', failure: describeFailure(error), role: null };
+  }
 }
 
 /** Runs one worker until the signal or until it gives up. */
 async function keepAlive(role: WorkerRole, options: SupervisorOptions, signal: AbortSignal): Promise<Outcome> {
   let deaths = 0;
   let lastGood = Date.now();
+  let claim: bigint | null = null;
   for (;;) {
     let failure: WorkerFailure | null = null;
-    const worker = new WorkerProcess(role, options.config, (message) => {
+    const onMessage = (message: FromWorker): void => {
       if (message.kind === 'failed') failure = message.failure;
       if (message.kind === 'capture' || message.kind === 'sink') {
         deaths = 0;
         lastGood = Date.now();
+        claim = claimOf(message) ?? claim;
       }
       options.onMessage(role, message);
-    });
+    };
+    const worker = new WorkerProcess({ kind: 'start', role, config: options.config, claim }, { onMessage, ...(options.onLog === undefined ? {} : { onLog: options.onLog }) });
     if (worker.pid !== undefined) options.onStarted(role, worker.pid);
     const exit = await watch(worker, signal);
-    if (signal.aborted) return { reason: 'signal', failure: null };
-    if (failure !== null) return giveUp(failure);
+    if (signal.aborted) return STOPPED;
+    if (failure !== null) return giveUp(role, failure);
     const cause = exit.signal ?? `exit code ${exit.code ?? '?'}`;
     if (Date.now() - lastGood > options.config.outageMinutes * 60_000) {
-      return giveUp(describeFailure(new MillraceError('WORKER_DIES', { role, cause })));
+      return giveUp(role, describeFailure(new MillraceError('WORKER_DIES', { role, cause })));
     }
     const inMs = deaths === 0 ? 0 : Math.min(MAX_RESTART_DELAY_MS, 200 * 2 ** deaths);
     deaths += 1;
     options.onRestart(role, cause, inMs);
     await delay(inMs, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return { reason: 'signal', failure: null };
+    if (signal.aborted) return STOPPED;
   }
 }
 
@@ -88,20 +105,17 @@ async function watch(worker: WorkerProcess, signal: AbortSignal): Promise<Awaite
   }
 }
 
-function giveUp(failure: WorkerFailure): Outcome {
+const STOPPED: Outcome = { reason: 'signal', failure: null, role: null };
+
+function giveUp(role: WorkerRole, failure: WorkerFailure): Outcome {
   const fenced = failure.code === 'JOURNAL_FENCED' || failure.code === 'SINK_FENCED';
-  return { reason: fenced ? 'fenced' : 'failed', failure };
+  return { reason: fenced ? 'fenced' : 'failed', failure, role };
 }
 
 function aborted(signal: AbortSignal): Promise<Outcome> {
   return new Promise((resolve) => {
-    const end = (): void => resolve({ reason: 'signal', failure: null });
+    const end = (): void => resolve(STOPPED);
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
   });
-}
-
-/** A goal that ended without being reached leaves the decision to the others. */
-function never(signal: AbortSignal): Promise<Outcome> {
-  return aborted(signal);
 }

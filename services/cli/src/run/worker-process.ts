@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { TaskConfig } from '@millrace/config/task-options.js';
-import type { FromWorker, ToWorker, WorkerRole } from '../worker/messages.js';
+import type { FromWorker, StartWorker, ToWorker, WorkerRole } from '../worker/messages.js';
 
 const WORKER = fileURLToPath(new URL('../worker/main.js', import.meta.url));
 

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Random } from '@millrace/journal/testing/random.js';
+import { Random } from './random.js';
 import { withClient } from '@millrace/local/postgres.js';
 import type { LocalServer } from '@millrace/local/server-process.js';
 import type { Stack } from '@millrace/local/stack.js';
@@ -77,7 +77,6 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   const observer = new Observer(places.target, name, BANK_TABLES + PREFIX_TABLES.length);
   const stop = new AbortController();
   const { accounts } = options;
-  const number = (limit: number): number => 1 + random.below(limit);
   const steps = commitSteadily({ url: places.source, perSecond: options.stepsPerSecond, connections: 3, statement: () => PREFIX_STEP }, stop.signal);
   const transferRandom = new Random(seed + 1);
   const transfers = commitSteadily(

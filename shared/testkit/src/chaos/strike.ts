@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Random } from '@millrace/journal/testing/random.js';
+import type { Random } from './random.js';
 import type { LocalServer } from '@millrace/local/server-process.js';
 import type { Stack } from '@millrace/local/stack.js';
 import type { TcpProxy } from '../tcp-proxy.js';
@@ -34,7 +34,7 @@ export const STRIKES: readonly Strike[] = [
   { name: 'kill the run', weight: 2, perform: killRun },
   { name: 'stop and start the run', weight: 1, perform: restartRun },
   { name: 'kill Kafka', weight: 2, perform: (field) => killServer(field, 'kafka') },
-  { name: 'kill registry', weight: 1, perform: (field) => killServer(field, 'registry') },
+  { name: 'stop registry', weight: 1, perform: restartRegistry },
   { name: 'kill source', weight: 3, perform: (field) => killServer(field, 'source') },
   { name: 'kill target', weight: 3, perform: (field) => killServer(field, 'target') },
   { name: 'freeze Kafka', weight: 1, perform: (field) => freezeServer(field, 'kafka') },
@@ -52,7 +52,7 @@ export const STRIKES: readonly Strike[] = [
 ];
 
 /** Strikes that leave the run in force: good while it loads, as a load that starts over never ends. */
-export const LOAD_STRIKES: readonly Strike[] = STRIKES.filter(({ name }) => /^(kill|reset|stall)/.test(name));
+export const LOAD_STRIKES: readonly Strike[] = STRIKES.filter(({ name }) => /^(kill|stop registry|reset|stall)/.test(name));
 
 export function pickStrike(strikes: readonly Strike[], random: Random): Strike {
   let ticket = random.below(strikes.reduce((sum, { weight }) => sum + weight, 0));
@@ -84,6 +84,13 @@ async function killServer({ random, servers }: Battlefield, name: keyof Stack['s
   await server.kill('SIGKILL');
   await delay(random.below(2_000));
   await server.restart();
+}
+
+/** By an orderly stop: the stack's registry keeps its schemas in an H2 file, which is written up to half a second after it answered. */
+async function restartRegistry({ random, servers }: Battlefield): Promise<void> {
+  await servers.registry.stop();
+  await delay(random.below(2_000));
+  await servers.registry.restart();
 }
 
 async function freezeServer({ random, servers }: Battlefield, name: keyof Stack['servers']): Promise<void> {

@@ -19,6 +19,8 @@ export function exitCodeOf(reason: StopReason): 0 | 1 | 3 {
 }
 
 /** For errors met before anything was started. */
-export function refusalExitCode(error: unknown): 1 | 2 {
-  return error instanceof MillraceError && error.code.startsWith('USAGE_') ? 2 : 1;
+export function refusalExitCode(error: unknown, command: string): 1 | 2 | 3 {
+  if (error instanceof MillraceError && error.code.startsWith('USAGE_')) return 2;
+  // verify's 1 says that rows differ.
+  return command === 'verify' ? 3 : 1;
 }

@@ -1,3 +1,4 @@
+import type { Claimant } from '@millrace/contract/task.js';
 import type { Client } from 'pg';
 import { sinkNamePrefix } from './sink-name.js';
 import { serverFailureOf } from './sql-state.js';
@@ -13,17 +14,17 @@ const PATIENCE = '3s';
  */
 export async function takeOver(
   client: Client,
-  { task, state, definition }: { readonly task: string; readonly state: TaskState; readonly definition: string },
+  { task, state, definition, claimant }: { readonly task: string; readonly state: TaskState; readonly definition: string; readonly claimant?: Claimant },
 ): Promise<bigint> {
   await createStateSchema(client);
   await client.query(`SET lock_timeout = '${PATIENCE}'`);
   try {
-    return await state.claim(client, definition);
+    return await state.claim(client, definition, claimant);
   } catch (error) {
     const failure = serverFailureOf(error);
     if (failure?.sqlState !== '55P03') throw error;
     await endOlderSinks(client, task);
-    return await state.claim(client, definition);
+    return await state.claim(client, definition, claimant);
   } finally {
     // On a connection that is gone the setting is gone too, and the first error is the one to tell.
     await client.query('RESET lock_timeout').catch(() => undefined);

@@ -15,6 +15,7 @@ import type {
   TransactionGroup,
 } from '@millrace/contract/sink.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
+import type { Claimant } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
@@ -68,11 +69,11 @@ class PostgresSink implements SinkWriter {
     return this.#briefly('inspect', (client) => this.#state.read(client));
   }
 
-  async open(definition: string): Promise<SinkState> {
+  async open(definition: string, claimant?: Claimant): Promise<SinkState> {
     const session = await openSinkSession(this.#connection, this.#applicationName('claim'));
     this.#session = session;
     return this.#doing('claiming the task', async () => {
-      this.#generation = await takeOver(session.client, { task: this.#settings.task, state: this.#state, definition });
+      this.#generation = await takeOver(session.client, { task: this.#settings.task, state: this.#state, definition, ...(claimant === undefined ? {} : { claimant }) });
       this.#applier = new GroupApplier({
         task: this.#settings.task,
         generation: this.#generation,

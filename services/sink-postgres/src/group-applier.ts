@@ -121,9 +121,9 @@ export class GroupApplier implements ApplyContext, AsyncDisposable {
       await state.setApplied(client, version.source, version.schema);
       await state.setWasEmpty(client, version.source, wasEmpty);
     } else {
-      await alterTable(client, tableSchemaShape.parse(known.applied), version.schema, aside);
+      const { statements } = await alterTable(client, tableSchemaShape.parse(known.applied), version.schema, aside);
       await state.setApplied(client, version.source, version.schema);
-      await state.countDdl(client, version.source);
+      if (statements > 0) await state.countDdl(client, version.source);
     }
   }
 }

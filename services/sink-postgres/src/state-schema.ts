@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS millrace.checkpoint (
   task text PRIMARY KEY,
   definition text NOT NULL,
   generation bigint NOT NULL,
+  run text,
   journal text, epoch bigint, seq bigint, next_offset bigint,
   position_source text, position_timeline bigint, position_key text,
   updated_at timestamptz NOT NULL DEFAULT now()

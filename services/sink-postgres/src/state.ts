@@ -1,6 +1,7 @@
 import type { LoadChunk } from '@millrace/contract/load.js';
 import type { Checkpoint, Position } from '@millrace/contract/position.js';
 import type { DeadLetter, SinkState, TableProgress, TableState } from '@millrace/contract/sink.js';
+import type { Claimant } from '@millrace/contract/task.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
@@ -55,6 +56,9 @@ const chunkRow = z.object({
   as_of_key: z.string(),
 });
 
+/** A sink of no run in particular: it takes the claim whoever has it. */
+const ANYBODY: Claimant = { run: '', held: false };
+
 /** A task's rows in Millrace's own tables: read, claimed, and moved. Statements that move data with them are the apply's. */
 export class TaskState {
   constructor(private readonly task: string) {}
@@ -88,18 +92,24 @@ export class TaskState {
    * Returns this sink's generation.
    * @throws MillraceError TASK_CHANGED where the task was started with another definition; the sink in force stays so.
    */
-  async claim(client: Client, definition: string): Promise<bigint> {
+  async claim(client: Client, definition: string, claimant: Claimant = ANYBODY): Promise<bigint> {
     const { rows } = await client.query(
       `WITH alone AS MATERIALIZED (SELECT pg_advisory_xact_lock(${CLAIM_KEY}))
-       INSERT INTO millrace.checkpoint (task, definition, generation) SELECT $1, $2, 1 FROM alone
-       ON CONFLICT (task) DO UPDATE SET generation = checkpoint.generation + 1, updated_at = now()
-         WHERE checkpoint.definition = excluded.definition RETURNING generation`,
-      [this.task, definition],
+       INSERT INTO millrace.checkpoint (task, definition, generation, run) SELECT $1, $2, 1, $3 FROM alone
+       ON CONFLICT (task) DO UPDATE SET generation = checkpoint.generation + 1, run = excluded.run, updated_at = now()
+         WHERE checkpoint.definition = excluded.definition AND (NOT $4::boolean OR checkpoint.run = excluded.run) RETURNING generation`,
+      [this.task, definition, claimant.run, claimant.held],
     );
     const [row] = z.array(z.object({ generation: bigintText })).parse(rows);
+    if (row === undefined && claimant.held) throw await this.#taken(client, claimant);
     if (row === undefined)
       throw new MillraceError('TASK_CHANGED', { name: this.task, what: 'its table mappings or its migration type differ' });
     return row.generation;
+  }
+
+  async #taken(client: Client, { run }: Claimant): Promise<MillraceError> {
+    const { rows } = await client.query<{ run: string | null }>('SELECT run FROM millrace.checkpoint WHERE task = $1', [this.task]);
+    return new MillraceError('SINK_FENCED', { task: this.task, expected: `run ${run}`, found: `of run ${rows[0]?.run ?? 'unknown'}` });
   }
 
   async initialize(client: Client, generation: bigint, checkpoint: Checkpoint): Promise<void> {

@@ -2,7 +2,7 @@ import type { CaptureSource, TableSelector } from '@millrace/contract/capture.js
 import type { ChunkEncoding } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
-import type { MigrationType } from '@millrace/contract/task.js';
+import type { Claimant, MigrationType } from '@millrace/contract/task.js';
 import type { Journal } from '@millrace/journal/journal.js';
 import { JournalWriter } from '@millrace/journal/journal-writer.js';
 import type { LoadTopic } from '@millrace/journal/load-topic.js';
@@ -21,6 +21,8 @@ export type CaptureStatus =
 export interface CaptureOptions {
   readonly task: string;
   readonly migrationType: MigrationType;
+  /** Absent: whoever has the journal is fenced. */
+  readonly claimant?: Claimant;
   readonly source: CaptureSource;
   readonly selector: TableSelector;
   readonly journal: Journal;
@@ -38,7 +40,7 @@ export interface CaptureOptions {
  */
 export async function runCapture(options: CaptureOptions, signal: AbortSignal): Promise<void> {
   const { source, journal, selector, report } = options;
-  await using claim = await JournalWriter.claim(journal, signal);
+  await using claim = await JournalWriter.claim(journal, signal, options.claimant);
   report({ kind: 'claimed', epoch: claim.epoch, journal: claim.journalId });
   crashPoint('capture-claimed');
 

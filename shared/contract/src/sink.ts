@@ -2,6 +2,7 @@ import type { EventBlock } from './events.js';
 import type { Finding } from './finding.js';
 import type { ChunkEncoding, KeyRange, LoadChunk } from './load.js';
 import type { Checkpoint, Position } from './position.js';
+import type { Claimant } from './task.js';
 import type { TableId, TableSchema, TableVersion } from './table.js';
 
 /** Declared by the connector, proved by its conformance suite. */
@@ -120,8 +121,9 @@ export interface SinkWriter extends AsyncDisposable {
   assess(tables: readonly TableSchema[], preparation: TablePreparation): Promise<readonly Finding[]>;
   /** What is there, without claiming anything (for `status` and for preflight). */
   inspect(): Promise<SinkState>;
-  /** Makes Millrace's own tables where missing and claims the task: older sinks are fenced from here on. */
-  open(definition: string): Promise<SinkState>;
+  /** Makes Millrace's own tables where missing and claims the task: older sinks are fenced from here on.
+   * @throws MillraceError TASK_CHANGED; SINK_FENCED where the claimant held the claim before and another run has it now. */
+  open(definition: string, claimant?: Claimant): Promise<SinkState>;
   /** First checkpoint of a task, before anything is applied. */
   initialize(checkpoint: Checkpoint): Promise<void>;
   /**

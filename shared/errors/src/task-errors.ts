@@ -55,6 +55,18 @@ export const taskErrors = {
     cause: 'Resuming under other mappings or another migration type could leave the target between the two.',
     remedy: 'Start with the earlier definition, choose another --name, or `millrace remove --name {name}` and load again.',
   },
+  START_TIMEOUT: {
+    class: 'operator',
+    message: 'No answer from {who} within {seconds} s of the start.',
+    cause: 'The server takes connections but does not answer, or a firewall swallows what is sent to it.',
+    remedy: 'Look at that server and at the network between; nothing was started.',
+  },
+  METRICS_PORT: {
+    class: 'operator',
+    message: '--metrics-port {port} cannot be served: {reason}.',
+    cause: 'Something else listens on this port, or the user may not.',
+    remedy: 'Choose a free port of 1024 or more.',
+  },
   PREFLIGHT_FAILED: {
     class: 'operator',
     message: '{count} finding(s) keep the task from starting; the first: {first}',

@@ -4,6 +4,7 @@ import type { BlockBuilder } from '@millrace/codec/block-builder.js';
 import { encodeTakeover } from '@millrace/codec/takeover.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
+import type { Claimant } from '@millrace/contract/task.js';
 import { assertNever, invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { JOURNAL_PARTITION, type Journal } from './journal.js';
 import { journalError } from './journal-error.js';
@@ -82,15 +83,15 @@ export class JournalWriter implements AsyncDisposable {
 
   /**
    * Claims the journal for a new incarnation; the older ones are fenced from here on. Then reads the tail (Protocol, Capture 1 to 3).
-   * @throws MillraceError JOURNAL_CLAIM_CONTENDED, JOURNAL_TRUNCATED, JOURNAL_NO_ANCHOR, KAFKA_UNAVAILABLE, and the errors of the
+   * @throws MillraceError JOURNAL_FENCED where the claimant held the claim before and another run has it now; JOURNAL_CLAIM_CONTENDED, JOURNAL_TRUNCATED, JOURNAL_NO_ANCHOR, KAFKA_UNAVAILABLE, and the errors of the
    * reader's rules
    */
-  static async claim(journal: Journal, signal: AbortSignal): Promise<JournalWriter> {
+  static async claim(journal: Journal, signal: AbortSignal, claimant: Claimant = ANYBODY): Promise<JournalWriter> {
     const log = journal.log();
     const appender = journal.appender();
     try {
       for (let attempt = 0; attempt < MAX_CLAIMS; attempt++) {
-        const claim = await claimOnce({ journal, log, appender }, signal);
+        const claim = await claimOnce({ journal, log, appender, claimant }, signal);
         if (claim !== 'second') return new JournalWriter(journal, claim);
         await sleep(claimBackOffMs(attempt, Math.random()), undefined, { signal });
       }
@@ -205,14 +206,34 @@ interface ClaimTools {
   readonly journal: Journal;
   readonly log: JournalLog;
   readonly appender: PartitionWriter;
+  readonly claimant: Claimant;
+}
+
+/** A capture of no run in particular: it claims the journal whoever has it. */
+const ANYBODY: Claimant = { run: '', held: false };
+
+/** Records from an epoch on among which its Takeover lies: a claim is sent to the log's end, and only rivals come between. */
+const TAKEOVER_WITHIN = 64n;
+
+/** A run that finds the journal claimed by another one was fenced: claiming it again would fence that one back. */
+async function refuseIfFenced(log: JournalLog, range: LogBounds, { run }: Claimant, signal: AbortSignal): Promise<void> {
+  if (range.start === range.end) return;
+  const { epoch } = (await readTail(log, range, signal)).state;
+  const from = epoch > range.start ? epoch : range.start;
+  const to = from + TAKEOVER_WITHIN < range.end ? from + TAKEOVER_WITHIN : range.end;
+  for (const { header } of await log.range(from, to, signal)) {
+    if (header.kind !== 'takeover' || header.epoch !== epoch || header.nonce.startsWith(`${run}/`)) continue;
+    throw new MillraceError('JOURNAL_FENCED', { topic: log.topic, epoch: 'older', newer: epoch, offset: header.offset });
+  }
 }
 
 /** 'second': another starter's claim came first, so this one is not in force. */
-async function claimOnce({ journal, log, appender }: ClaimTools, signal: AbortSignal): Promise<Claim | 'second'> {
+async function claimOnce({ journal, log, appender, claimant }: ClaimTools, signal: AbortSignal): Promise<Claim | 'second'> {
   const { start, end } = await log.bounds(signal);
   const id = await journalId(log, { start, end }, signal);
+  if (claimant.held) await refuseIfFenced(log, { start, end }, claimant, signal);
   const epoch = epochForClaim(end);
-  const nonce = randomUUID();
+  const nonce = `${claimant.run}/${randomUUID()}`;
   const reply = await appender.send([{ value: encodeTakeover({ journal: id, epoch, nonce }, journal.ids.takeover) }], signal);
   if (reply < epoch) throw truncated(journal.topic, epoch, reply);
 

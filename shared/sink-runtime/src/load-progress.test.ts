@@ -26,7 +26,7 @@ test('a table that waits for its rows holds its changes back until they are in',
   });
   await new Promise((resolve) => setImmediate(resolve));
   expect(ready).toBe(false);
-  progress.settled(source, 'loaded');
+  progress.settled(source, { kind: 'loaded', asOf });
   await waiting;
   expect(ready).toBe(true);
 });
@@ -36,9 +36,15 @@ test('changes at or below the position of the loaded rows are covered', () => {
   expect(progress.coverage(source, upTo)).toEqual({ asOf, chunks: [] });
 });
 
+test('#55 a load that has just ended covers the changes that its rows hold, before the target is asked again', () => {
+  const progress = new LoadProgress([table('full load', '0.1')]);
+  progress.settled(source, { kind: 'loaded', asOf });
+  expect(progress.coverage(source, upTo)).toEqual({ asOf, chunks: [] });
+});
+
 test('a superseded load makes every change moot until the later load is named', () => {
   const progress = new LoadProgress([table('before load', '0.1')]);
-  progress.settled(source, 'superseded');
+  progress.settled(source, { kind: 'superseded' });
   expect(progress.coverage(source, upTo)).toEqual({ asOf: upTo, chunks: [] });
   expect(progress.waiting()).toEqual([]);
   progress.update([table('being reloaded', '4.1')]);

@@ -41,8 +41,9 @@ export class LoadProgress {
     const key = tableKey(source);
     const table = this.#tables.get(key);
     if (table === undefined) return;
-    if (outcome === 'superseded') this.#superseded.add(key);
-    else this.#tables.set(key, { ...table, state: 'completed' });
+    if (outcome.kind === 'superseded') this.#superseded.add(key);
+    // With the position: the table's changes go on at once, and those that its rows hold already must not come again.
+    else this.#tables.set(key, { ...table, state: 'completed', asOf: outcome.asOf });
     this.#changes.notify();
   }
 

@@ -1,5 +1,6 @@
 import type { LoadBegan, LoadChunkEnded, LoadRecord, LoadRows } from '@millrace/codec/load-record.js';
 import { displayTable, tableKey } from '@millrace/codec/table-key.js';
+import type { Position } from '@millrace/contract/position.js';
 import type { TableProgress } from '@millrace/contract/sink.js';
 import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
@@ -11,7 +12,8 @@ import type { LoadConsumerOptions } from './load-consumer.js';
 import type { LoadState, LoadStates } from './load-state.js';
 import type { MappedTable } from './table-mapper.js';
 
-export type LoadOutcome = 'loaded' | 'superseded';
+/** `asOf`: the loaded rows hold every change up to here. */
+export type LoadOutcome = { readonly kind: 'loaded'; readonly asOf: Position } | { readonly kind: 'superseded' };
 
 export interface LoadSessionOptions extends LoadConsumerOptions {
   readonly states: LoadStates;
@@ -171,16 +173,17 @@ export class LoadSession {
     if (state.load !== table.load) {
       if (table.prepared > 0 || isLater(state.load, table.load)) {
         for (const [lane, open] of this.#open) if (open.table === table) await this.#abandonChunk(lane);
-        this.#settle(table, 'superseded');
+        this.#settle(table, { kind: 'superseded' });
       }
       return;
     }
     if (state.began !== null && table.prepared < Math.max(1, state.firstAttempt)) await this.#prepare(table, state, state.began);
-    if (state.chunks === null || table.mapped === null || table.applied.size < state.chunks) return;
-    await this.#options.sink.finishLoad(table.mapped.version, table.load, state.chunks);
+    const { began, chunks } = state;
+    if (began === null || chunks === null || table.mapped === null || table.applied.size < chunks) return;
+    await this.#options.sink.finishLoad(table.mapped.version, table.load, chunks);
     crashPoint('load-finished');
     this.#options.onTable(table.source, 'completed');
-    this.#settle(table, 'loaded');
+    this.#settle(table, { kind: 'loaded', asOf: began.asOf });
   }
 
   async #prepare(table: TableLoad, state: LoadState, began: LoadBegan): Promise<void> {

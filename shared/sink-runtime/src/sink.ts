@@ -1,6 +1,7 @@
 import type { Checkpoint } from '@millrace/contract/position.js';
 import type { ApplyResult, SinkWriter, TablePreparation, TableProgress, TransactionGroup } from '@millrace/contract/sink.js';
 import type { TableId } from '@millrace/contract/table.js';
+import type { Claimant } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { Prefetch } from '@millrace/flow/prefetch.js';
 import type { Journal } from '@millrace/journal/journal.js';
@@ -27,6 +28,8 @@ export type SinkStatus =
 
 export interface SinkOptions {
   readonly definition: string;
+  /** Absent: whoever has the target is fenced. */
+  readonly claimant?: Claimant;
   readonly sink: SinkWriter;
   readonly journal: Journal;
   readonly loadTopic: LoadTopicReader;
@@ -43,7 +46,7 @@ export interface SinkOptions {
  */
 export async function runSink(options: SinkOptions, signal: AbortSignal): Promise<void> {
   const { sink, journal, mapper, report } = options;
-  const state = await sink.open(options.definition);
+  const state = await sink.open(options.definition, options.claimant);
   report({ kind: 'opened', checkpoint: state.checkpoint, tables: state.tables });
 
   const failure = new AbortController();

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { TaskConfig } from '@millrace/config/task-options.js';
 import { createLogger } from '@millrace/telemetry/log.js';
 import { refusalExitCode } from '../exit-code.js';
-import { describeFailure } from '../failure.js';
+import { describeFailure, failureText } from '../failure.js';
 import { stopWithParent } from '../run/parent.js';
 import { openTask } from '../task/task.js';
 import { runCaptureWorker } from '../worker/capture-worker.js';
@@ -26,13 +27,15 @@ export async function serviceCommand(role: WorkerRole, config: TaskConfig): Prom
   try {
     const task = await openTask(config);
     log.info({ task: config.name }, `${role} starts`);
-    if (role === 'capture') await runCaptureWorker({ task, log, send, signal: stop.signal });
-    else await runSinkWorker({ task, log, send, signal: stop.signal });
+    const options = { task, claimant: { run: randomUUID(), held: false }, log, send, signal: stop.signal };
+    if (role === 'capture') await runCaptureWorker(options);
+    else await runSinkWorker(options);
     log.info({ task: config.name }, `${role} stopped`);
     return 0;
   } catch (error) {
-    log.error({ failure: describeFailure(error) }, `${role} gives up`);
-    return ran ? 3 : refusalExitCode(error);
+    log.debug({ err: error }, 'failed');
+    process.stderr.write(`${failureText(describeFailure(error))}\n`);
+    return ran ? 3 : refusalExitCode(error, role);
   } finally {
     unwatch();
     process.off('SIGINT', onSignal);

@@ -5,13 +5,12 @@ import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import { createTableMapper } from '@millrace/mapping/table-mapper.js';
 import type { Difference } from '@millrace/validator/compare-rows.js';
 import { type TablePair, type TableVerdict, verifyTables } from '@millrace/validator/verify.js';
-import { describeFailure } from '../failure.js';
+import { describeFailure, failureText, tellStack } from '../failure.js';
 import { count } from '../run/figures.js';
 import { openTask, type Task } from '../task/task.js';
 
 /** `millrace verify`: 0 only if every selected row is equal, 1 for a difference, 3 where something could not be compared. */
 export async function verifyCommand(config: TaskConfig): Promise<number> {
-  const task = await openTask(config);
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   process.once('SIGTERM', () => stop.abort());
@@ -19,7 +18,7 @@ export async function verifyCommand(config: TaskConfig): Promise<number> {
   let uncompared = 0;
   let rows = 0;
   try {
-    const pairs = await tablePairs(task);
+    const pairs = await tablePairs(await openTask(config));
     await using source = await openReader(config.source, 'source');
     await using target = await openReader(config.target, 'target');
     for await (const verdict of verifyTables(pairs, { source, target }, stop.signal)) {
@@ -29,8 +28,8 @@ export async function verifyCommand(config: TaskConfig): Promise<number> {
       tell(verdict, config.json);
     }
   } catch (error) {
-    const failure = describeFailure(error);
-    process.stderr.write(`${failure.code}: ${failure.message}\n  why     ${failure.cause}\n  remedy  ${failure.remedy}\n`);
+    tellStack(error, config.logLevel);
+    process.stderr.write(`${failureText(describeFailure(error))}\n`);
     return 3;
   }
   if (stop.signal.aborted) return 3;

@@ -1,6 +1,7 @@
 import type { Finding } from '@millrace/contract/finding.js';
 import type { SinkState } from '@millrace/contract/sink.js';
-import type { FromWorker, WorkerRole } from '../worker/messages.js';
+import { failureText } from '../failure.js';
+import type { FromWorker, WorkerFailure, WorkerRole } from '../worker/messages.js';
 import type { RunProgress } from './progress.js';
 import type { Reporter } from './reporter.js';
 import type { Outcome } from './supervisor.js';
@@ -21,6 +22,14 @@ export class JsonReporter implements Reporter {
 
   finding(finding: Finding): void {
     write({ event: 'finding', ...finding });
+  }
+
+  waiting(failure: WorkerFailure, inMs: number): void {
+    write({ event: 'retrying', role: 'start', inMs, error: failure });
+  }
+
+  ignoredSettings(names: readonly string[]): void {
+    write({ event: 'ignored-settings', names });
   }
 
   message(role: WorkerRole, message: FromWorker): void {
@@ -55,6 +64,7 @@ export class JsonReporter implements Reporter {
       ...(error === null ? {} : { error }),
     }));
     const { sourceLagMs, targetLagMs } = this.#progress;
+    if (failure !== null) process.stderr.write(`${failureText(failure)}\n`);
     write({ event: 'stopped', reason, ...(failure === null ? {} : { error: failure }), tables, sourceLagMs, targetLagMs });
   }
 
@@ -71,6 +81,11 @@ export class JsonReporter implements Reporter {
     this.#last = text;
     write(line);
   }
+}
+
+/** The only line of a run that was refused before it could report. */
+export function refusedLine(failure: WorkerFailure): string {
+  return `${JSON.stringify({ event: 'stopped', reason: 'refused', error: failure, tables: [], sourceLagMs: null, targetLagMs: null })}\n`;
 }
 
 function write(line: object): void {

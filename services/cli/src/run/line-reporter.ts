@@ -2,6 +2,7 @@ import { displayTable } from '@millrace/codec/table-key.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { SinkState } from '@millrace/contract/sink.js';
 import type { FromWorker, WorkerFailure, WorkerRole } from '../worker/messages.js';
+import { failureText } from '../failure.js';
 import { count, duration } from './figures.js';
 import type { RunProgress } from './progress.js';
 import type { Reporter } from './reporter.js';
@@ -29,9 +30,17 @@ export class LineReporter implements Reporter {
     this.#write(`${severity.padEnd(7)} ${code} at ${where}: ${message}\n        → ${remedy}`);
   }
 
+  waiting(failure: WorkerFailure, inMs: number): void {
+    this.#write(`not yet: ${failure.message} Asked again in ${duration(inMs)}.`);
+  }
+
+  ignoredSettings(names: readonly string[]): void {
+    this.#write(`task settings without a meaning here: ${names.join(', ')}`);
+  }
+
   message(role: WorkerRole, message: FromWorker): void {
     if (message.kind === 'retrying') this.#write(`${role} tries again in ${duration(message.inMs)}: ${message.failure.message}`);
-    else if (message.kind === 'failed') this.#write(describe(message.failure));
+    else if (message.kind === 'failed') this.#write(failureText(message.failure));
     else if (message.kind === 'sink' && message.status.kind === 'table')
       this.#write(`${displayTable(message.status.table)}: ${message.status.state}`);
     else if (message.kind === 'sink' && message.status.kind === 'loaded') this.#write('load   every table is in');
@@ -47,7 +56,7 @@ export class LineReporter implements Reporter {
 
   stopped({ reason, failure }: Outcome, state: SinkState | null): void {
     clearInterval(this.#timer);
-    if (reason === 'refused' && failure !== null) this.#write(describe(failure));
+    if (reason === 'refused' && failure !== null) this.#write(failureText(failure));
     for (const { source, state: tableState, counts, error } of state?.tables ?? []) {
       const changes = `${count(counts.inserts)} inserts, ${count(counts.updates)} updates, ${count(counts.deletes)} deletes`;
       this.#write(
@@ -74,8 +83,4 @@ export class LineReporter implements Reporter {
   #write(line: string): void {
     process.stdout.write(`${this.#name}  ${line}\n`);
   }
-}
-
-export function describe({ code, message, cause, remedy }: WorkerFailure): string {
-  return `${code}: ${message}\n  why     ${cause}\n  remedy  ${remedy}`;
 }

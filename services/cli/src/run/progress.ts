@@ -3,7 +3,7 @@ import { tableKey } from '@millrace/codec/table-key.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableState } from '@millrace/contract/sink.js';
 import type { TableId } from '@millrace/contract/table.js';
-import type { FromWorker, WorkerFailure } from '../worker/messages.js';
+import type { FromWorker, WorkerFailure, WorkerRole } from '../worker/messages.js';
 
 export interface TableView {
   readonly id: TableId;
@@ -27,9 +27,12 @@ export class RunProgress {
   retainedLogBytes: number | null = null;
   errors = 0;
   lastFailure: WorkerFailure | null = null;
+  /** Workers that got past their start in this run. */
+  readonly atWork = new Set<WorkerRole>();
 
   /** Folds one message in. */
-  take(message: FromWorker): void {
+  take(role: WorkerRole, message: FromWorker): void {
+    if (isWork(message)) this.atWork.add(role);
     switch (message.kind) {
       case 'capture':
         this.#capture(message);
@@ -116,4 +119,9 @@ export class RunProgress {
     this.tables.set(key, table);
     return table;
   }
+}
+
+function isWork(message: FromWorker): boolean {
+  if (message.kind === 'capture') return message.status.kind === 'streaming';
+  return message.kind === 'sink' && message.status.kind !== 'opened';
 }

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { StopReason } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { describeFailure } from '../failure.js';
-import { claimOf, type FromWorker, type WorkerFailure, type WorkerRole } from '../worker/messages.js';
+import { type FromWorker, tellsOfClaim, type WorkerFailure, type WorkerRole } from '../worker/messages.js';
 import { WorkerProcess } from './worker-process.js';
 
 /** Within the 10 s that a clean stop may take. */
@@ -38,7 +39,8 @@ export interface SupervisorOptions {
 export async function supervise(roles: readonly WorkerRole[], options: SupervisorOptions, signal: AbortSignal): Promise<Outcome> {
   const stop = new AbortController();
   const running = AbortSignal.any([signal, stop.signal]);
-  const keepers = roles.map((role) => keepAlive(role, options, running));
+  const run = randomUUID();
+  const keepers = roles.map((role) => keepAlive({ role, run }, options, running));
   const goal = reachGoal(options, running);
   const ended = await Promise.race([...keepers, goal, aborted(signal)]);
   stop.abort();
@@ -57,10 +59,10 @@ async function reachGoal({ reached }: SupervisorOptions, signal: AbortSignal): P
 }
 
 /** Runs one worker until the signal or until it gives up. */
-async function keepAlive(role: WorkerRole, options: SupervisorOptions, signal: AbortSignal): Promise<Outcome> {
+async function keepAlive({ role, run }: { readonly role: WorkerRole; readonly run: string }, options: SupervisorOptions, signal: AbortSignal): Promise<Outcome> {
   let deaths = 0;
   let lastGood = Date.now();
-  let claim: bigint | null = null;
+  let held = false;
   for (;;) {
     let failure: WorkerFailure | null = null;
     const onMessage = (message: FromWorker): void => {
@@ -68,11 +70,11 @@ async function keepAlive(role: WorkerRole, options: SupervisorOptions, signal: A
       if (message.kind === 'capture' || message.kind === 'sink') {
         deaths = 0;
         lastGood = Date.now();
-        claim = claimOf(message) ?? claim;
+        held ||= tellsOfClaim(message);
       }
       options.onMessage(role, message);
     };
-    const worker = new WorkerProcess({ kind: 'start', role, config: options.config, claim }, { onMessage, ...(options.onLog === undefined ? {} : { onLog: options.onLog }) });
+    const worker = new WorkerProcess({ kind: 'start', role, config: options.config, claimant: { run, held } }, { onMessage, ...(options.onLog === undefined ? {} : { onLog: options.onLog }) });
     if (worker.pid !== undefined) options.onStarted(role, worker.pid);
     const exit = await watch(worker, signal);
     if (signal.aborted) return STOPPED;

@@ -9,8 +9,8 @@ export interface GoalOptions {
   readonly until: 'loaded' | 'caught-up' | undefined;
   readonly migrationType: MigrationType;
   readonly progress: RunProgress;
-  /** The end of the source's log, asked once the load is done (at the start where none is left to do). */
-  readonly sourcePosition: () => Promise<Position>;
+  /** The end of the source's log, asked once the load is done (at the start where none is left to do); null where the run stopped meanwhile. */
+  readonly sourcePosition: () => Promise<Position | null>;
 }
 
 /**
@@ -23,6 +23,7 @@ export async function reachGoal(options: GoalOptions, signal: AbortSignal): Prom
   if (signal.aborted) return null;
   if (until === 'loaded') return 'loaded';
   const end = await options.sourcePosition();
+  if (end === null) return null;
   await when(() => options.progress.hasApplied(end), signal);
   return signal.aborted ? null : 'caught-up';
 }

@@ -1,6 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { FromWorker, StartWorker, ToWorker, WorkerRole } from '../worker/messages.js';
 
 const WORKER = fileURLToPath(new URL('../worker/main.js', import.meta.url));
@@ -10,6 +9,12 @@ export interface WorkerExit {
   readonly signal: NodeJS.Signals | null;
 }
 
+export interface WorkerListeners {
+  readonly onMessage: (message: FromWorker) => void;
+  /** Text of its log, in pieces; absent: it goes to our own stderr. */
+  readonly onLog?: (text: string) => void;
+}
+
 /** One service's process: started, heard, stopped, and ended by force where it does not stop. */
 export class WorkerProcess {
   readonly role: WorkerRole;
@@ -17,13 +22,12 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   lastHeardMs = Date.now();
 
-  constructor(role: WorkerRole, config: TaskConfig, onMessage: (message: FromWorker) => void) {
-    this.role = role;
-    // Structured clone carries bigints; logs go to our own stderr.
-    this.#child = spawn(process.execPath, ['--enable-source-maps', WORKER], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      serialization: 'advanced',
-    });
+  constructor(start: StartWorker, { onMessage, onLog }: WorkerListeners) {
+    this.role = start.role;
+    const stdio: StdioOptions = ['ignore', 'ignore', onLog === undefined ? 'inherit' : 'pipe', 'ipc'];
+    // Structured clone carries bigints.
+    this.#child = spawn(process.execPath, ['--enable-source-maps', WORKER], { stdio, serialization: 'advanced' });
+    if (onLog !== undefined) this.#child.stderr?.setEncoding('utf8').on('data', onLog);
     this.exited = new Promise((resolve) => {
       this.#child.once('error', () => resolve({ code: 1, signal: null }));
       this.#child.once('exit', (code, signal) => resolve({ code, signal }));
@@ -32,7 +36,7 @@ export class WorkerProcess {
       this.lastHeardMs = Date.now();
       if (message.kind !== 'alive') onMessage(message);
     });
-    this.#send({ kind: 'start', role, config });
+    this.#send(start);
   }
 
   get pid(): number | undefined {

@@ -1,4 +1,5 @@
 import { runCapture } from '@millrace/capture-runtime/capture.js';
+import type { Claimant } from '@millrace/contract/task.js';
 import { openJournal } from '@millrace/journal/journal.js';
 import { openLoadTopic } from '@millrace/journal/load-topic.js';
 import type { Logger } from '@millrace/telemetry/log.js';
@@ -10,14 +11,16 @@ import { runIncarnations } from './retry.js';
 
 export interface WorkerOptions {
   readonly task: Task;
+  readonly claimant: Claimant;
   readonly log: Logger;
   readonly send: (message: FromWorker) => void;
   readonly signal: AbortSignal;
 }
 
 /** Captures until the signal, incarnation after incarnation; each opens everything anew, as after a crash. */
-export async function runCaptureWorker({ task, log, send, signal }: WorkerOptions): Promise<void> {
+export async function runCaptureWorker({ task, claimant, log, send, signal }: WorkerOptions): Promise<void> {
   let lastProgressMs = 0;
+  let { held } = claimant;
   const incarnation = async (): Promise<void> => {
     await using source = await task.openSource();
     await using journal = await openJournal({
@@ -38,12 +41,14 @@ export async function runCaptureWorker({ task, log, send, signal }: WorkerOption
       {
         task: task.config.name,
         migrationType: task.config.migrationType,
+        claimant: { ...claimant, held },
         source,
         selector: task.selector,
         journal,
         loadTopic,
         encoding: loadEncoding(task),
         report: (status) => {
+          held ||= status.kind === 'claimed';
           if (status.kind === 'in-force' || status.kind === 'chunk') lastProgressMs = Date.now();
           send({ kind: 'capture', status });
         },

@@ -3,7 +3,7 @@ import { createLogger } from '@millrace/telemetry/log.js';
 import { describeFailure } from '../failure.js';
 import { openTask } from '../task/task.js';
 import { runCaptureWorker } from './capture-worker.js';
-import type { FromWorker, ToWorker } from './messages.js';
+import type { FromWorker, StartWorker, ToWorker } from './messages.js';
 import { runSinkWorker } from './sink-worker.js';
 
 const ALIVE_EVERY_MS = 2_000;
@@ -34,12 +34,13 @@ process.on('message', (message: ToWorker) => {
 send({ kind: 'alive' });
 setInterval(() => send({ kind: 'alive' }), ALIVE_EVERY_MS).unref();
 
-async function run({ role, config }: Extract<ToWorker, { kind: 'start' }>): Promise<void> {
+async function run({ role, config, claimant }: StartWorker): Promise<void> {
   const log = createLogger({ level: config.logLevel, name: role });
   try {
     const task = await openTask(config);
-    if (role === 'capture') await runCaptureWorker({ task, log, send, signal: stop.signal });
-    else await runSinkWorker({ task, log, send, signal: stop.signal });
+    const options = { task, claimant, log, send, signal: stop.signal };
+    if (role === 'capture') await runCaptureWorker(options);
+    else await runSinkWorker(options);
     send({ kind: 'stopped' });
   } catch (error) {
     log.error({ err: error }, 'gives up');

@@ -1,13 +1,19 @@
 import type { CaptureStatus } from '@millrace/capture-runtime/capture.js';
 import type { TaskConfig } from '@millrace/config/task-options.js';
+import type { Claimant } from '@millrace/contract/task.js';
 import type { SinkStatus } from '@millrace/sink-runtime/sink.js';
 
 export type WorkerRole = 'capture' | 'sink';
 
 /** Supervisor → worker, over the process's own channel: secrets are in no argument list and no environment. */
-export type ToWorker =
-  | { readonly kind: 'start'; readonly role: WorkerRole; readonly config: TaskConfig }
-  | { readonly kind: 'stop' };
+export type ToWorker = StartWorker | { readonly kind: 'stop' };
+
+export interface StartWorker {
+  readonly kind: 'start';
+  readonly role: WorkerRole;
+  readonly config: TaskConfig;
+  readonly claimant: Claimant;
+}
 
 export interface WorkerFailure {
   readonly code: string;
@@ -27,3 +33,8 @@ export type FromWorker =
   /** The last message of a worker that gives up. */
   | { readonly kind: 'failed'; readonly failure: WorkerFailure }
   | { readonly kind: 'stopped' };
+
+/** The worker has claimed the journal or the target for its run. */
+export function tellsOfClaim(message: Extract<FromWorker, { kind: 'capture' | 'sink' }>): boolean {
+  return message.kind === 'capture' ? message.status.kind === 'claimed' : message.status.kind === 'opened';
+}

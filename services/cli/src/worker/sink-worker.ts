@@ -7,8 +7,9 @@ import { reportRetry, type WorkerOptions } from './capture-worker.js';
 import { runIncarnations } from './retry.js';
 
 /** Applies until the signal, incarnation after incarnation; each starts from the target's checkpoint, as after a crash. */
-export async function runSinkWorker({ task, log, send, signal }: WorkerOptions): Promise<void> {
+export async function runSinkWorker({ task, claimant, log, send, signal }: WorkerOptions): Promise<void> {
   let lastProgressMs = 0;
+  let { held } = claimant;
   const incarnation = async (): Promise<void> => {
     await using sink = await task.openSink();
     await using journal = await openJournal({
@@ -35,6 +36,7 @@ export async function runSinkWorker({ task, log, send, signal }: WorkerOptions):
     await runSink(
       {
         definition: task.definition,
+        claimant: { ...claimant, held },
         sink,
         journal,
         loadTopic: loadTopic.reader(),
@@ -42,6 +44,7 @@ export async function runSinkWorker({ task, log, send, signal }: WorkerOptions):
         mapper: new TableMapper(task.mapping),
         preparation: task.settings.preparation,
         report: (status) => {
+          held ||= status.kind === 'opened';
           if (status.kind === 'applied' || status.kind === 'chunk') lastProgressMs = Date.now();
           send({ kind: 'sink', status });
         },

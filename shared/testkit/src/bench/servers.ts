@@ -9,8 +9,8 @@ import { type Addresses, startStack } from '@millrace/local/stack.js';
 import type { ServerPids } from './process-cost.js';
 
 /**
- * More memory than a test's server has, and both servers note when each transaction committed, which is how latency is read
- * without polling. fsync and synchronous_commit stay on.
+ * More memory than a test's server has; both servers note when each transaction committed, which is how latency is read without
+ * polling; tables are vacuumed between runs instead of during them. fsync and synchronous_commit stay on.
  */
 const SETTINGS = { shared_buffers: '256MB', max_wal_size: '8GB', track_commit_timestamp: 'on', autovacuum: 'off' };
 const PROGRAMS = ['psql', 'pg_recvlogical', 'pg_dump', 'pg_restore'] as const;
@@ -31,17 +31,16 @@ export async function startBenchServers(): Promise<BenchServers> {
   const dir = join(MILLRACE_DIR, 'bench');
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
-  await using started = new AsyncDisposableStack();
-  const source = started.use(await startPostgres({ dir: join(dir, 'source'), database: 'source', settings: SETTINGS }));
-  const target = started.use(await startPostgres({ dir: join(dir, 'target'), database: 'target', settings: SETTINGS }));
+  // Should a later one not come up: every server ends with this process.
+  const source = await startPostgres({ dir: join(dir, 'source'), database: 'source', settings: SETTINGS });
+  const target = await startPostgres({ dir: join(dir, 'target'), database: 'target', settings: SETTINGS });
   for (const name of PROGRAMS) {
     if (!(await hasProgram(join(source.bin, name)))) throw missing(name, 'It is what Millrace is measured against.');
   }
   const environment = { SOURCE_URL: source.url, TARGET_URL: target.url };
-  const stack = started.use(await startStack({ dir, environment, report: reportToTerminal }));
+  const stack = await startStack({ dir, environment, report: reportToTerminal });
   const { kafka, registry } = stack.servers;
   if (kafka === undefined || registry === undefined) throw missing('an own Kafka', 'The bench measures its processes.');
-  const owned = started.move();
   return {
     dir,
     addresses: stack.addresses,
@@ -49,11 +48,14 @@ export async function startBenchServers(): Promise<BenchServers> {
     target,
     pids: { source: source.pid, target: target.pid, broker: kafka.pid, registry: registry.pid },
     program: (name) => join(source.bin, name),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([stack[Symbol.asyncDispose](), source.stop(), target.stop()]);
+    },
   };
 }
 
 function missing(what: string, needed: string): MillraceError {
-  const remedy = 'Install the PostgreSQL server packages with their client programs (Debian, Ubuntu: `apt-get install postgresql`).';
+  const remedy =
+    'Install the PostgreSQL server packages with their client programs (Debian, Ubuntu: `apt-get install postgresql`).';
   return new MillraceError('LOCAL_PREREQUISITE_MISSING', { what, needed, remedy });
 }

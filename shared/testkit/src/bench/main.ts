@@ -1,0 +1,82 @@
+// `make bench`: every line of the table against its peers, on servers of its own. LINES=name,… RUNS=n ROWS=n run parts of it.
+import { arch, cpus, totalmem } from 'node:os';
+import { runCommand } from '@millrace/local/run-command.js';
+import { backlogLines } from './backlog-lines.js';
+import type { Line } from './line.js';
+import { terminalTable, writeJson, writeReadme } from './report.js';
+import { type BenchServers, startBenchServers } from './servers.js';
+import { insertWorkload, smallWorkload } from './workload.js';
+
+interface Part {
+  /** Names that LINES may hold to select it. */
+  readonly names: readonly string[];
+  readonly title: string;
+  readonly run: (servers: BenchServers, selected: (name: string) => boolean) => Promise<readonly Line[]>;
+}
+
+const ROWS = positive('ROWS', 1_000_000);
+const RUNS = positive('RUNS', 3);
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+const PARTS: readonly Part[] = [
+  {
+    names: ['capture-inserts', 'end-to-end-inserts'],
+    title: `${ROWS.toLocaleString('en-US')} rows in transactions of 1,000`,
+    run: (servers, selected) =>
+      backlogLines(servers, {
+        title: 'inserts',
+        workload: insertWorkload(ROWS),
+        runs: RUNS,
+        capture: selected('capture-inserts'),
+        endToEnd: selected('end-to-end-inserts'),
+        goals: { native: 0.5, cpuMicros: 14 },
+        report: say,
+      }),
+  },
+  {
+    names: ['capture-small', 'end-to-end-small'],
+    title: `${Math.ceil(ROWS / 10).toLocaleString('en-US')} transactions of three mixed changes`,
+    run: (servers, selected) =>
+      backlogLines(servers, {
+        title: 'small transactions',
+        workload: smallWorkload(Math.ceil(ROWS / 10)),
+        runs: RUNS,
+        capture: selected('capture-small'),
+        endToEnd: selected('end-to-end-small'),
+        goals: { native: 0.9, cpuMicros: 22 },
+        report: say,
+      }),
+  },
+];
+
+await runCommand(async () => {
+  const wanted = process.env['LINES']?.split(',').filter((name) => name !== '');
+  const known = PARTS.flatMap(({ names }) => names);
+  const unknown = wanted?.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new RangeError(`LINES names ${unknown}; there are ${known.join(', ')}`);
+  const selected = (name: string): boolean => wanted?.includes(name) ?? true;
+
+  await using servers = await startBenchServers();
+  const lines: Line[] = [];
+  for (const part of PARTS) {
+    if (!part.names.some(selected)) continue;
+    say(`\n▸ ${part.title}`);
+    lines.push(...(await part.run(servers, selected)));
+    await writeJson(lines);
+  }
+  process.stdout.write(`\n${terminalTable(lines)}\n\n`);
+  say(`Written: ${await writeJson(lines)}`);
+  // A part of the table, or fewer rows, would replace figures that say more.
+  if (wanted === undefined && process.env['ROWS'] === undefined) await writeReadme(lines, machine());
+});
+
+function machine(): string {
+  const gigabytes = Math.round(totalmem() / 2 ** 30);
+  return `Measured on ${cpus().length} cores (${arch()}, ${gigabytes} GB), Node ${process.versions.node}; medians of ${RUNS} runs, least and most in brackets. Durability is on at both ends; native replication applies with its default, synchronous_commit off.`;
+}
+
+function positive(name: string, fallback: number): number {
+  const value = Number(process.env[name] ?? fallback);
+  if (!Number.isInteger(value) || value <= 0) throw new RangeError(`${name} must be a whole number above 0`);
+  return value;
+}

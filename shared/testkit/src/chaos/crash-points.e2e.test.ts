@@ -1,0 +1,43 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { crashOnceAt } from '../crash-points.js';
+import { openTask } from './task-under-test.js';
+
+/** Each place of the product's `crashPoint(name)`, at which time it is met with something to lose. */
+const POINTS = [
+  'capture-claimed',
+  'capture-attached',
+  'capture-in-force:1',
+  'capture-in-force:20',
+  'load-began:3',
+  'load-rows:2',
+  'load-ended:1',
+  'table-prepared:2',
+  'chunk-applied:2',
+  'load-finished:1',
+  'load-finished:6',
+  'group-read:1',
+  'group-read:20',
+  'target-commit:10',
+  'group-applied:1',
+  'group-applied:20',
+];
+
+test.for(POINTS)('a worker that is killed at %s is started again, and nothing is lost, doubled or torn', async (point) => {
+  await using task = await openTask();
+  const crashed = join(task.dir, 'crashed');
+  const stop = new AbortController();
+  const steps = task.steps(100, stop.signal);
+  const run = task.command(['run'], crashOnceAt(point, crashed));
+  try {
+    await run.line(`a worker to die at ${point}`, ({ event, cause }) => event === 'restarting' && cause === 'SIGKILL', 60_000);
+  } finally {
+    stop.abort();
+    await steps;
+  }
+  await access(crashed);
+  await task.untilEqual(run, 60_000);
+  expect(await run.stop()).toMatchObject({ code: 0, last: { event: 'stopped', reason: 'signal' } });
+  await task.verify();
+});

@@ -14,6 +14,8 @@ import { formatStorageNote, parseStorageNote, rewriteReason, type StorageNote } 
 import { readAttributes, readTablesByOid } from './stored-tables.js';
 import type { RelationPlans } from './transaction-decoder.js';
 
+const UNPUBLISHED = 'it could not be published';
+
 /** A table of the selection as the stream stands with it. */
 interface TrackedTable {
   readonly oid: number;
@@ -33,6 +35,8 @@ export interface SchemaTrackerOptions {
   readonly needsLoad: (table: TableSchema, reason: string) => string;
   /** Asks for an observation of the catalogue soon. */
   readonly wake: () => void;
+  /** StreamOptions.onAwaitingLoad */
+  readonly onAwaitingLoad?: (tables: number) => void;
 }
 
 /**
@@ -71,6 +75,12 @@ export class SchemaTracker implements RelationPlans {
 
   get messages(): number {
     return this.#messages;
+  }
+
+  /** Tells how many tables wait for their load to be announced. One that cannot be published is set aside, and waits for its owner. */
+  tellAwaiting(): void {
+    const awaiting = [...this.#tables.values()].filter((table) => table.awaiting !== null && table.awaiting !== UNPUBLISHED);
+    this.options.onAwaitingLoad?.(awaiting.length);
   }
 
   /** An observation waits for its place in the stream. */
@@ -174,6 +184,7 @@ export class SchemaTracker implements RelationPlans {
    */
   async #awaitLoad(table: TrackedTable, reason: string): Promise<null> {
     table.awaiting = reason;
+    this.tellAwaiting();
     const storage = formatStorageNote({ ...table.note, awaiting: reason });
     table.version = await this.#announce({ ...table.version.schema, storage }, { kind: 'version' });
     for (const [oid, of] of this.#tableOf) {
@@ -192,6 +203,7 @@ export class SchemaTracker implements RelationPlans {
     this.#appliedTypes = state.typesStamp;
     await this.#announceGone(observation);
     for (const observed of changed.values()) await this.#applyTable(observed, observation);
+    this.tellAwaiting();
   }
 
   /** Only what is gone from the catalogue was dropped: a table may also have left the selection, and then its copy stays. */
@@ -254,9 +266,9 @@ export class SchemaTracker implements RelationPlans {
   /** The source does not let the table be published: it alone stays behind, and comes with a load once it can. */
   async #setAside(observed: ObservedTable, { code, message }: MillraceError): Promise<void> {
     const { oid, note, schema } = observed;
-    const storage = formatStorageNote({ ...note, awaiting: 'it could not be published' });
+    const storage = formatStorageNote({ ...note, awaiting: UNPUBLISHED });
     const version = await this.#announce({ ...schema, storage }, { kind: 'error', code, message });
-    this.#takeOver({ oid, id: schema.id, version, note, awaiting: 'it could not be published' }, observed);
+    this.#takeOver({ oid, id: schema.id, version, note, awaiting: UNPUBLISHED }, observed);
   }
 
   /** The table is as observed from here on; its rows' plans are made anew from the relations' latest messages. */

@@ -82,6 +82,7 @@ async function streamUntil(
     known: options.known,
     needsLoad: options.needsLoad,
     wake: () => alarm.ring(),
+    ...(options.onAwaitingLoad === undefined ? {} : { onAwaitingLoad: options.onAwaitingLoad }),
   });
   const observing = observeRegularly({ context, catalog, tracker, alarm, options, signal }).catch((error: unknown) =>
     failure.abort(error),
@@ -115,7 +116,8 @@ async function observeRegularly({ context, catalog, tracker, alarm, options, sig
   while (!signal.aborted) {
     if (!tracker.busy) {
       const observation = await observer.observe(tracker.applied, tracker.appliedTypes, () => tracker.messages);
-      if (observation !== null) {
+      if (observation === null) tracker.tellAwaiting();
+      else {
         tracker.observed(observation);
         await catalog.run(nudge);
       }

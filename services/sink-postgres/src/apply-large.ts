@@ -9,8 +9,9 @@ import { BulkRefused } from './bulk.js';
 import { ChangeLog } from './change-log.js';
 import { lockCheckpoint, moveCheckpoint } from './checkpoint-guard.js';
 import { GroupOutcome } from './group-outcome.js';
-import { isCovered, type Step, stepsOf } from './group-steps.js';
+import { type Step, stepsOf } from './group-steps.js';
 import { begin, commit, fateOf, rollBack } from './group-transaction.js';
+import { isCovered } from './is-covered.js';
 import { inSavepoint } from './savepoint.js';
 import { isConnectionLoss, targetError } from './sql-state.js';
 
@@ -117,7 +118,7 @@ class LargeTransaction {
     const coverage: TransactionGroup['coverage'] = (source) => {
       const found = group.coverage(source);
       if (found !== null && end === null && !(from !== null && isCovered(found.asOf, from)))
-        this.assumedCovering.push(found.asOf);
+        this.assumedCovering.push(found.asOf, ...found.chunks.map(({ asOf }) => asOf));
       return found;
     };
     return stepsOf(log, { coverage, from, end });

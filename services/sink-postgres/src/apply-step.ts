@@ -38,9 +38,17 @@ export interface StepWork {
 export async function applyStep(work: StepWork, step: Step, careful: Careful): Promise<void> {
   const { context, session, log, outcome } = work;
   if (step.kind === 'rows') return applyRows(work, step, careful);
+  if (step.kind === 'hole') return setAside(work, step.table);
   const { table, change } = log.schemaStep(step.change);
   await context.alterTable(session.client, table, change);
   if (change.kind !== 'version') outcome.resume(table.source);
+}
+
+function setAside({ outcome }: StepWork, { source }: TableVersion): void {
+  outcome.countError(source);
+  if (outcome.isSuspended(source)) return;
+  const { code, message } = new MillraceError('COVERAGE_NEEDS_REREAD', { table: displayTable(source) });
+  outcome.suspend(source, { code, message });
 }
 
 async function applyRows(work: StepWork, step: RowsStep, careful: Careful): Promise<void> {

@@ -51,6 +51,36 @@ describe('tables of every shape', () => {
     expect(result).toMatchObject({ errors: 1 });
   });
 
+  test('a key of a domain over an enum or a range finds its row, in bulk and one by one', async () => {
+    await using sink = await ApplyFixture.open();
+    const columns = [
+      { name: 'm', type: other, declaration: 'public.mood_domain' },
+      { name: 'r', type: other, declaration: 'public.span' },
+      { name: 'n', type: int, declaration: 'integer' },
+    ];
+    const table = tableVersion({ schema: 'public', table: 'd' }, columns, ['m', 'r']);
+    await sink.table(
+      table,
+      `CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN mood_domain AS mood; CREATE DOMAIN span AS int4range;
+       CREATE TABLE public.d (m mood_domain, r span, n integer, PRIMARY KEY (m, r))`,
+    );
+    await sink.apply([
+      { kind: 'insert', table, after: ['ok', '[1,5)', 1] },
+      { kind: 'insert', table, after: ['sad', 'empty', 2] },
+    ]);
+    await sink.apply([
+      { kind: 'update', table, before: ['ok', '[1,5)', U], after: ['ok', '[1,5)', 10] },
+      { kind: 'delete', table, before: ['sad', 'empty', U] },
+    ]);
+    expect(await sink.rows('SELECT m::text, r::text, n FROM public.d')).toEqual([['ok', '[1,5)', 10]]);
+    const missing = await sink.apply([
+      { kind: 'update', table, before: ['ok', '[1,5)', U], after: ['ok', '[1,5)', 11] },
+      { kind: 'delete', table, before: ['sad', 'empty', U] },
+    ]);
+    expect(missing).toMatchObject({ errors: 1 });
+    expect(await sink.rows('SELECT n FROM public.d')).toEqual([[11]]);
+  });
+
   test("identity ALWAYS and generated columns: the source's values are taken, the target's expressions computed", async () => {
     await using sink = await ApplyFixture.open();
     const table = tableVersion(

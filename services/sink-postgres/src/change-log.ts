@@ -134,6 +134,20 @@ export class ChangeLog {
     return this.positions[this.transactions.at(change)];
   }
 
+  /** An update that moves its row to another key: only the row at the old key goes. */
+  becomeDelete(change: number): void {
+    this.kinds.set(change, CHANGE.delete);
+    this.afterStarts.set(change, -1);
+    this.afterEnds.set(change, -1);
+  }
+
+  /** The same: only the row at the new key comes. */
+  becomeInsert(change: number): void {
+    this.kinds.set(change, CHANGE.insert);
+    this.beforeStarts.set(change, -1);
+    this.beforeEnds.set(change, -1);
+  }
+
   /** Forgets the changes, for the next slice of a large transaction; what belongs to the transaction stays. */
   clear(): void {
     for (const list of [

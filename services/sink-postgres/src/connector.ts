@@ -6,6 +6,7 @@ import type { Checkpoint } from '@millrace/contract/position.js';
 import type {
   ApplyResult,
   DeadLetter,
+  LoadedRows,
   LoadPreparation,
   SinkGuarantee,
   SinkState,
@@ -37,6 +38,8 @@ import { inTransaction } from './transaction.js';
 
 /** Chunks are loaded on connections of their own, this many at once. */
 const LOAD_SESSIONS = 4;
+/** Everything beside: a chunk whose rows have stopped coming keeps its session until a table's preparation or another record ends it. */
+const OTHER_SESSIONS = 3;
 
 /** A PostgreSQL database (13 to 18) as a target. @throws MillraceError ENDPOINT_URL_INVALID */
 export function createPostgresSink(settings: SinkSettings): SinkWriter {
@@ -50,6 +53,7 @@ class PostgresSink implements SinkWriter {
   readonly #connection: ConnectionSettings;
   readonly #state: TaskState;
   readonly #loads: SessionPool;
+  readonly #others: SessionPool;
   #session: SinkSession | undefined;
   #applier: GroupApplier | undefined;
   #generation = 0n;
@@ -59,6 +63,7 @@ class PostgresSink implements SinkWriter {
     this.#connection = connection;
     this.#state = new TaskState(settings.task);
     this.#loads = new SessionPool(LOAD_SESSIONS, () => openSinkSession(connection, this.#applicationName('load')));
+    this.#others = new SessionPool(OTHER_SESSIONS, () => openSinkSession(connection, this.#applicationName('load')));
   }
 
   assess(tables: readonly TableSchema[], preparation: TablePreparation): Promise<readonly Finding[]> {
@@ -80,7 +85,7 @@ class PostgresSink implements SinkWriter {
         policy: this.#settings.policy,
         state: this.#state,
         open: () => openSinkSession(this.#connection, this.#applicationName('apply')),
-        aside: (work) => this.#loads.use(({ client }) => work(client)),
+        aside: (work) => this.#others.use(({ client }) => work(client)),
       });
       return this.#state.read(session.client);
     });
@@ -93,7 +98,7 @@ class PostgresSink implements SinkWriter {
   }
 
   prepare(table: TableVersion, load: string, preparation: LoadPreparation): Promise<readonly number[]> {
-    return this.#loads.use((session) =>
+    return this.#others.use((session) =>
       this.#doing(`preparing ${table.schema.id.schema}.${table.schema.id.table}`, () =>
         inTransaction(session.client, async () => {
           await this.#state.hold(session.client, this.#generation);
@@ -122,8 +127,8 @@ class PostgresSink implements SinkWriter {
     );
   }
 
-  finishLoad(table: TableVersion, load: string, chunks: number): Promise<void> {
-    return this.#loads.use((session) =>
+  finishLoad(table: TableVersion, load: string, chunks: number): Promise<LoadedRows> {
+    return this.#others.use((session) =>
       this.#doing(`finishing ${table.schema.id.schema}.${table.schema.id.table}`, () =>
         inTransaction(session.client, async () => {
           await this.#state.hold(session.client, this.#generation);
@@ -133,7 +138,7 @@ class PostgresSink implements SinkWriter {
               what: `${applied.length} of ${chunks} chunks are in, and the load was to be finished`,
             });
           await finishTable(session.client, table.schema);
-          await this.#state.finishLoad(session.client, table.source, load);
+          return this.#state.finishLoad(session.client, table.source, load);
         }),
       ),
     );
@@ -149,7 +154,7 @@ class PostgresSink implements SinkWriter {
     state: TableState,
     error: { readonly code: string; readonly message: string } | null,
   ): Promise<void> {
-    return this.#loads.use((session) =>
+    return this.#others.use((session) =>
       this.#doing("noting a table's state", async () => {
         await this.#state.setState(session.client, source, state, error);
         this.#applier?.forgetTables();
@@ -158,13 +163,13 @@ class PostgresSink implements SinkWriter {
   }
 
   deadLetters(limit: number): Promise<readonly DeadLetter[]> {
-    return this.#loads.use((session) =>
+    return this.#others.use((session) =>
       this.#doing('reading dead letters', () => this.#state.deadLetters(session.client, limit)),
     );
   }
 
   deadLettersPublished(upToId: bigint): Promise<void> {
-    return this.#loads.use((session) =>
+    return this.#others.use((session) =>
       this.#doing('clearing dead letters', () => this.#state.deadLettersPublished(session.client, upToId)),
     );
   }
@@ -175,6 +180,7 @@ class PostgresSink implements SinkWriter {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#loads[Symbol.asyncDispose]();
+    await this.#others[Symbol.asyncDispose]();
     await this.#applier?.[Symbol.asyncDispose]();
     if (this.#session !== undefined) await closeSession(this.#session.client);
   }
@@ -198,11 +204,7 @@ class PostgresSink implements SinkWriter {
       // Loaded before: what it has is ours, and comes again; unless rows were there that are not.
       if (!known.wasEmpty && preparation.preparation === 'DO_NOTHING')
         throw new MillraceError('LOAD_RESTART_NOT_EMPTY', { table: `${table.schema.id.schema}.${table.schema.id.table}` });
-      const applied = tableSchemaShape.parse(known.applied);
-      // Emptied first: casts of a retyped column need not bear rows that are about to go.
-      if ((await readTargetTable(client, applied.id)) !== undefined) await emptyTable(client, applied);
-      await alterTable(client, applied, table.schema, (work) => this.#loads.use((other) => work(other.client)));
-      await this.#state.setApplied(client, table.source, table.schema);
+      await this.#emptyAndAlter(client, table, known.applied);
       await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: true });
     } else if (known.preparedAttempt === 0) {
       const made = await prepareTable(client, table.schema, preparation.preparation);
@@ -212,10 +214,18 @@ class PostgresSink implements SinkWriter {
       if (!known.wasEmpty)
         throw new MillraceError('LOAD_RESTART_NOT_EMPTY', { table: `${table.schema.id.schema}.${table.schema.id.table}` });
       await this.#state.waitForChunks(client, table.source);
-      await emptyTable(client, table.schema);
+      await this.#emptyAndAlter(client, table, known.applied);
       await this.#state.forgetChunks(client, table.source);
       await this.#state.prepared(client, table.source, { load, attempt: preparation.firstAttempt, wasEmpty: true });
     }
+  }
+
+  /** Emptied first: casts of a retyped column need not bear rows that are about to go. */
+  async #emptyAndAlter(client: Client, table: TableVersion, recorded: unknown): Promise<void> {
+    const applied = tableSchemaShape.parse(recorded);
+    if ((await readTargetTable(client, applied.id)) !== undefined) await emptyTable(client, applied);
+    await alterTable(client, applied, table.schema, (work) => this.#others.use((other) => work(other.client)));
+    await this.#state.setApplied(client, table.source, table.schema);
   }
 
   /** A row that the target cannot hold: the policy for data errors says whether it is kept aside or stops the load. */

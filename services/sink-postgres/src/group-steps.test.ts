@@ -2,7 +2,8 @@ import type { Coverage } from '@millrace/contract/sink.js';
 import { describe, expect, test } from 'vitest';
 import { ChangeLog } from './change-log.js';
 import { inOrder } from './foreign-keys.js';
-import { isCovered, type Step, stepsOf } from './group-steps.js';
+import { type Step, stepsOf } from './group-steps.js';
+import { isCovered } from './is-covered.js';
 import { type Change, JournalScript, position, tableVersion } from './testing/blocks.js';
 
 const columns = [{ name: 'id', type: { kind: 'integer', bits: 32 } as const, declaration: 'integer' }];
@@ -27,7 +28,7 @@ function cut(transactions: readonly (readonly Change[])[], coverage: Coverage | 
 }
 
 function shown(step: Step): string {
-  if (step.kind === 'schema') return 'schema';
+  if (step.kind !== 'rows') return step.kind;
   return `${step.truncates ? 'truncate ' : ''}${[...step.tables].map(([version, changes]) => `${version.source.table}×${changes.length}`).join(' ')}`;
 }
 

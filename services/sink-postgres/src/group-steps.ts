@@ -1,11 +1,12 @@
-import { comparePositions } from '@millrace/codec/position.js';
 import { tableKey } from '@millrace/codec/table-key.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { Coverage } from '@millrace/contract/sink.js';
 import type { TableId, TableVersion } from '@millrace/contract/table.js';
-import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { assertNever } from '@millrace/errors/millrace-error.js';
 import { CHANGE, type ChangeLog } from './change-log.js';
 import { IntList } from './int-list.js';
+import { isCovered } from './is-covered.js';
+import { KeyCoverage } from './key-coverage.js';
 
 /** Changes that may be reordered among tables, since no schema changes between them. Indexes into the log, ascending. */
 export interface RowsStep {
@@ -17,7 +18,11 @@ export interface RowsStep {
   readonly truncates: boolean;
 }
 
-export type Step = RowsStep | { readonly kind: 'schema'; readonly change: number };
+export type Step =
+  | RowsStep
+  | { readonly kind: 'schema'; readonly change: number }
+  /** The change needs values that neither the log nor the loaded rows have: its table has to be loaded again. */
+  | { readonly kind: 'hole'; readonly table: TableVersion };
 
 export interface StepOptions {
   readonly coverage: (source: TableId) => Coverage | null;
@@ -36,12 +41,6 @@ export function stepsOf(log: ChangeLog, options: StepOptions): readonly Step[] {
   return new Cutter(log, options).cut();
 }
 
-/** True: the loaded rows hold everything at this position. A later timeline's positions lie beyond the fork that it began with. */
-export function isCovered(position: Position, asOf: Position): boolean {
-  if (position.source === asOf.source && position.timeline > asOf.timeline) return false;
-  return comparePositions(position, asOf) <= 0;
-}
-
 interface OpenStep {
   readonly tables: Map<TableVersion, IntList>;
   readonly targets: Map<string, TableVersion>;
@@ -49,11 +48,20 @@ interface OpenStep {
   truncates: boolean;
 }
 
+interface VersionCoverage {
+  /** Everything above it is to be applied. */
+  readonly asOf: Position;
+  /** Everything up to it is held. */
+  readonly earliest: Position;
+  /** For what lies between; null: nothing does. */
+  readonly keys: KeyCoverage | null;
+}
+
 class Cutter {
   private readonly steps: Step[] = [];
   private open: OpenStep = newStep();
   /** Null: apply everything. */
-  private readonly asOf = new Map<TableVersion, Position | null>();
+  private readonly coverages = new Map<TableVersion, VersionCoverage | null>();
 
   constructor(
     private readonly log: ChangeLog,
@@ -74,13 +82,42 @@ class Cutter {
 
   private row(change: number): void {
     const version = this.log.version(change);
-    if (this.covers(version, change)) return;
+    const held = this.held(version, change);
+    if (held === 'all') return;
+    const left = held === 'nothing' ? 'all' : held.left(change, this.position(change));
+    switch (left) {
+      case 'nothing':
+        return;
+      case 'hole':
+        return this.hole(version);
+      case 'delete':
+        this.log.becomeDelete(change);
+        break;
+      case 'insert':
+        this.log.becomeInsert(change);
+        break;
+      case 'all':
+        break;
+      default:
+        assertNever(left);
+    }
     this.listOf(version).push(change);
     this.open.changes.push(change);
   }
 
+  private hole(table: TableVersion): void {
+    this.close();
+    this.steps.push({ kind: 'hole', table });
+  }
+
   private truncate(change: number): void {
-    const tables = this.log.truncation(change).tables.filter((version) => !this.covers(version, change));
+    const tables: TableVersion[] = [];
+    for (const version of this.log.truncation(change).tables) {
+      const held = this.held(version, change);
+      if (held === 'nothing') tables.push(version);
+      // Rows that came after it are in already.
+      else if (held !== 'all') this.hole(version);
+    }
     if (tables.length === 0) return;
     // All of them in one step: they are truncated by one statement.
     if (tables.some((version) => this.clashes(version))) this.close();
@@ -92,7 +129,7 @@ class Cutter {
   private schema(change: number): void {
     const { table, change: what } = this.log.schemaStep(change);
     // A load is asked for anew whatever an earlier one covered.
-    if (what.kind !== 'load' && this.covers(table, change)) return;
+    if (what.kind !== 'load' && this.held(table, change) === 'all') return;
     this.close();
     this.steps.push({ kind: 'schema', change });
   }
@@ -128,26 +165,34 @@ class Cutter {
     return present !== undefined && present !== version;
   }
 
-  private covers(version: TableVersion, change: number): boolean {
-    let asOf = this.asOf.get(version);
-    if (asOf === undefined) {
-      asOf = this.coverageOf(version);
-      this.asOf.set(version, asOf);
+  /** What of the change as a whole is held by loaded rows: all, nothing, or, by its keys, a part. */
+  private held(version: TableVersion, change: number): 'all' | 'nothing' | KeyCoverage {
+    let coverage = this.coverages.get(version);
+    if (coverage === undefined) {
+      coverage = this.coverageOf(version);
+      this.coverages.set(version, coverage);
     }
-    if (asOf === null) return false;
-    const position = this.log.position(change) ?? this.options.end;
-    return position === null || isCovered(position, asOf);
+    if (coverage === null) return 'nothing';
+    const position = this.position(change);
+    if (position !== null && !isCovered(position, coverage.asOf)) return 'nothing';
+    if (coverage.keys === null || position === null || isCovered(position, coverage.earliest)) return 'all';
+    return coverage.keys;
+  }
+
+  private position(change: number): Position | null {
+    return this.log.position(change) ?? this.options.end;
   }
 
   /** Nearly always null: the group starts behind the load. */
-  private coverageOf(version: TableVersion): Position | null {
+  private coverageOf(version: TableVersion): VersionCoverage | null {
     const coverage = this.options.coverage(version.source);
-    if (coverage === null) return null;
-    if (coverage.chunks.length > 0)
-      throw new MillraceError('COVERAGE_NEEDS_REREAD', { table: `${version.source.schema}.${version.source.table}` });
     const { from } = this.options;
     // Everything of the group lies after `from`.
-    return from !== null && isCovered(coverage.asOf, from) ? null : coverage.asOf;
+    if (coverage === null || (from !== null && isCovered(coverage.asOf, from))) return null;
+    const { asOf, chunks } = coverage;
+    if (chunks.length === 0) return { asOf, earliest: asOf, keys: null };
+    const earliest = chunks.reduce((least, chunk) => (isCovered(chunk.asOf, least) ? chunk.asOf : least), asOf);
+    return { asOf, earliest, keys: new KeyCoverage(this.log, version, chunks) };
   }
 }
 

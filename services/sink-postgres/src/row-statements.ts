@@ -77,7 +77,7 @@ export class RowStatements {
     const fixed = carried.filter((column) => column.identityAlways && !column.isKey);
     const parameters = new Parameters();
     const set = changed.map((column) => `${column.sql} = ${parameters.add(column, after)}`);
-    const where = plan.key.map((column) => `t.${column.sql} ${column.equals} ${parameters.add(column, before)}`);
+    const where = plan.key.map((column) => `${column.compared} ${column.equals} ${parameters.add(column, before)}`);
     const same = fixed.map((column) => `t.${column.sql} IS NOT DISTINCT FROM ${parameters.add(column, after)}`);
     const condition = [...where, ...same].join(' AND ');
     const { relation } = plan.table;
@@ -92,7 +92,7 @@ export class RowStatements {
   private async replace(plan: WritePlan, before: Texts, after: Texts): Promise<'applied' | 'missing'> {
     if (plan.hasFurtherColumns) return 'missing';
     const parameters = new Parameters();
-    const where = plan.key.map((column) => `t.${column.sql} ${column.equals} ${parameters.add(column, before)}`).join(' AND ');
+    const where = plan.key.map((column) => `${column.compared} ${column.equals} ${parameters.add(column, before)}`).join(' AND ');
     const returning = plan.written.map((column) => `t.${column.sql}::pg_catalog.text`).join(', ');
     const text = `DELETE FROM ${plan.table.relation} AS t WHERE ${where} RETURNING ${returning}`;
     const { rows } = await this.client.query<(string | null)[]>({ text, values: parameters.values, rowMode: 'array' });
@@ -115,7 +115,7 @@ export class RowStatements {
         parameters,
       );
     }
-    const where = plan.key.map((column) => `t.${column.sql} ${column.equals} ${parameters.add(column, before)}`).join(' AND ');
+    const where = plan.key.map((column) => `${column.compared} ${column.equals} ${parameters.add(column, before)}`).join(' AND ');
     return this.run(`DELETE FROM ${plan.table.relation} AS t WHERE ${where}`, parameters);
   }
 
@@ -205,7 +205,7 @@ function oneRow(plan: WritePlan, before: Texts, parameters: Parameters): string 
     // Of a composite, IS NULL would also find a row of nulls.
     if (value === null) return [column.isComposite ? `t.${column.sql} IS NOT DISTINCT FROM NULL` : `t.${column.sql} IS NULL`];
     const parameter = parameters.add(column, before);
-    if (column.exactEquality) return [`t.${column.sql} ${column.equals} ${parameter}`];
+    if (column.exactEquality) return [`${column.compared} ${column.equals} ${parameter}`];
     // Equal is not the same, or not defined, for these types: their texts decide.
     return [`t.${column.sql}::pg_catalog.text OPERATOR(pg_catalog.=) (${parameter})::pg_catalog.text COLLATE "C"`];
   });

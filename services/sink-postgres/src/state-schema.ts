@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS millrace.load_chunk (
   task text NOT NULL, source_schema text NOT NULL, source_table text NOT NULL,
   load text NOT NULL, chunk int NOT NULL, attempt int NOT NULL,
   as_of_source text NOT NULL, as_of_timeline bigint NOT NULL, as_of_key text NOT NULL,
+  keys jsonb,
   rows bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (task, source_schema, source_table, load, chunk)
 );

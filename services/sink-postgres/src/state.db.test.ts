@@ -55,8 +55,10 @@ async function prepareLoad(client: Client, load: string, attempt: number): Promi
   await state.prepared(client, accounts, { load, attempt, wasEmpty: true });
 }
 
-function chunkOf(load: string, attempt: number, lsn: number, index = 0): Pick<LoadChunk, 'load' | 'index' | 'attempt' | 'asOf'> {
-  return { load, index, attempt, asOf: at(lsn) };
+type MarkedChunk = Pick<LoadChunk, 'load' | 'index' | 'attempt' | 'asOf' | 'keys'>;
+
+function chunkOf(load: string, attempt: number, lsn: number, index = 0): MarkedChunk {
+  return { load, index, attempt, asOf: at(lsn), keys: null };
 }
 
 async function somebodyWaits(watcher: Client, what: string): Promise<void> {
@@ -246,6 +248,25 @@ test('#11 a load whose chunks are of two snapshots is not finished as if they we
   await state.markChunk(client, accounts, chunkOf('5.1', 1, 10, 0));
   await state.markChunk(client, accounts, chunkOf('5.1', 2, 20, 1));
   expect(codeOf(await state.finishLoad(client, accounts, '5.1').catch((error: unknown) => error))).toBe('INTERNAL');
+});
+
+test('#13 a load whose chunks are of two snapshots is finished where each says its keys, and covers each by its own snapshot', async () => {
+  const client = await session();
+  await claim(client);
+  await prepareLoad(client, '5.1', 1);
+  const keys = (from: string | null, to: string | null) => ({ column: 'id', order: 'integer' as const, from, to });
+  await state.markChunk(client, accounts, { ...chunkOf('5.1', 2, 20, 0), keys: keys(null, '7') });
+  await state.markChunk(client, accounts, { ...chunkOf('5.1', 1, 10, 1), keys: keys('7', null) });
+  const loaded = await state.finishLoad(client, accounts, '5.1');
+  const [table] = (await state.read(client)).tables;
+  expect(table).toMatchObject({ state: 'completed', ...loaded });
+  expect(loaded).toEqual({
+    asOf: at(20),
+    chunksApplied: [
+      { index: 0, asOf: at(20), keys: keys(null, '7') },
+      { index: 1, asOf: at(10), keys: keys('7', null) },
+    ],
+  });
 });
 
 test('removing one task keeps the others, and the last one takes the schema with it', async () => {

@@ -1,11 +1,13 @@
+import { displayTable } from '@millrace/codec/table-key.js';
 import type { LoadChunk } from '@millrace/contract/load.js';
 import type { Checkpoint, Position } from '@millrace/contract/position.js';
-import type { DeadLetter, SinkState, TableProgress, TableState } from '@millrace/contract/sink.js';
+import type { DeadLetter, LoadedRows, SinkState, TableProgress, TableState } from '@millrace/contract/sink.js';
 import type { Claimant } from '@millrace/contract/task.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
+import { chunkRow, loadedRows, toAppliedChunk } from './applied-chunks.js';
 import { stateSchemaExists } from './state-schema.js';
 
 /** Advisory lock of a task, $1: shared by the sink in force while it loads, exclusive while a sink claims. The seed keeps it apart from others' locks. */
@@ -44,16 +46,6 @@ const tableRow = z.object({
   errors: bigintText,
   error_code: z.string().nullable(),
   error_message: z.string().nullable(),
-});
-
-const chunkRow = z.object({
-  source_schema: z.string(),
-  source_table: z.string(),
-  load: z.string(),
-  chunk: z.int(),
-  as_of_source: z.string(),
-  as_of_timeline: z.string(),
-  as_of_key: z.string(),
 });
 
 /** A sink of no run in particular: it takes the claim whoever has it. */
@@ -326,7 +318,7 @@ export class TaskState {
   async markChunk(
     client: Client,
     source: TableId,
-    chunk: { readonly load: string; readonly index: number; readonly attempt: number; readonly asOf: Position },
+    chunk: Pick<LoadChunk, 'load' | 'index' | 'attempt' | 'asOf' | 'keys'>,
   ): Promise<boolean> {
     const counts = await client.query(
       'SELECT 1 FROM millrace.table_state WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4 AND prepared_attempt BETWEEN 1 AND $5 FOR KEY SHARE',
@@ -334,8 +326,8 @@ export class TaskState {
     );
     if (counts.rowCount !== 1) return false;
     const { rowCount } = await client.query(
-      `INSERT INTO millrace.load_chunk (task, source_schema, source_table, load, chunk, attempt, as_of_source, as_of_timeline, as_of_key)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
+      `INSERT INTO millrace.load_chunk (task, source_schema, source_table, load, chunk, attempt, as_of_source, as_of_timeline, as_of_key, keys)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
       [
         this.task,
         source.schema,
@@ -346,6 +338,7 @@ export class TaskState {
         chunk.asOf.source,
         chunk.asOf.timeline,
         chunk.asOf.key,
+        chunk.keys === null ? null : JSON.stringify(chunk.keys),
       ],
     );
     return rowCount === 1;
@@ -388,23 +381,21 @@ export class TaskState {
     );
   }
 
-  /** The loaded rows hold every change up to the snapshot that their chunks were read in: one for all, else changes would be lost or doubled. */
-  async finishLoad(client: Client, source: TableId, load: string): Promise<void> {
-    const snapshots = await client.query(
-      `SELECT DISTINCT as_of_source, as_of_timeline, as_of_key FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4`,
-      [this.task, source.schema, source.table, load],
+  /** Once all chunks are in: changes up to their snapshots are in the rows. @throws MillraceError INTERNAL as loadedRows */
+  async finishLoad(client: Client, source: TableId, load: string): Promise<LoadedRows> {
+    const mine = [this.task, source.schema, source.table, load];
+    const { rows } = await client.query(
+      'SELECT * FROM millrace.load_chunk WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4 ORDER BY chunk',
+      mine,
     );
-    if (snapshots.rows.length > 1)
-      throw new MillraceError('INTERNAL', {
-        what: `the chunks of ${source.schema}.${source.table} are of ${snapshots.rows.length} snapshots`,
-      });
+    const loaded = loadedRows(displayTable(source), z.array(chunkRow).parse(rows).map(toAppliedChunk));
+    const { asOf } = loaded;
     await client.query(
-      `UPDATE millrace.table_state t SET state = 'completed', as_of_source = c.as_of_source, as_of_timeline = c.as_of_timeline, as_of_key = c.as_of_key
-       FROM (SELECT 1) one LEFT JOIN (SELECT as_of_source, as_of_timeline, as_of_key FROM millrace.load_chunk
-             WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4 LIMIT 1) c ON true
-       WHERE t.task = $1 AND t.source_schema = $2 AND t.source_table = $3 AND t.load = $4`,
-      [this.task, source.schema, source.table, load],
+      `UPDATE millrace.table_state SET state = 'completed', as_of_source = $5, as_of_timeline = $6, as_of_key = $7
+       WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4`,
+      [...mine, asOf?.source ?? null, asOf?.timeline ?? null, asOf?.key ?? null],
     );
+    return loaded;
   }
 
   async deadLetters(client: Client, limit: number): Promise<readonly DeadLetter[]> {
@@ -491,10 +482,7 @@ function toProgress(row: z.infer<typeof tableRow>, chunks: readonly z.infer<type
     state,
     counts: { rowsLoaded: row.rows_loaded, inserts, updates, deletes, truncates, ddls, errors },
     load,
-    chunksApplied: mine.map((chunk) => ({
-      index: chunk.chunk,
-      asOf: { source: chunk.as_of_source, timeline: Number(chunk.as_of_timeline), key: chunk.as_of_key },
-    })),
+    chunksApplied: mine.map(toAppliedChunk),
     asOf: toPosition(row.as_of_source, row.as_of_timeline, row.as_of_key),
     error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
   };

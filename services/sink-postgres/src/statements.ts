@@ -69,7 +69,7 @@ function parameterValue(column: PlannedColumn, index: number): string {
 
 /** The key's columns are the first parameters. */
 function keyMatches(plan: WritePlan): string {
-  return plan.key.map((column, index) => `t.${column.sql} ${column.equals} ${parameterValue(column, index)}`).join(' AND ');
+  return plan.key.map((column, index) => `${column.compared} ${column.equals} ${parameterValue(column, index)}`).join(' AND ');
 }
 
 export function overriding(plan: WritePlan): string {

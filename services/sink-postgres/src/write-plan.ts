@@ -21,6 +21,8 @@ export interface PlannedColumn {
   readonly encode: FieldEncoder;
   readonly parameterType: string;
   readonly parameterOid: number;
+  /** The column in a comparison. PostgreSQL finds no enum or range operator for a domain over one: its base type has it, and its index serves. */
+  readonly compared: string;
   /** The equality operator of the column's type, whatever the search path. */
   readonly equals: string;
   readonly isKey: boolean;
@@ -81,10 +83,11 @@ function planColumn(index: number, target: TargetColumn, layout: ImageLayout): P
   const typeName = quoteTable({ schema: type.schema, table: type.name });
   // An extension's type has its operators beside it; enums, arrays, ranges and composites use pg_catalog's polymorphic ones.
   const operatorSchema = type.kind === 'b' && !type.name.startsWith('_') ? type.schema : 'pg_catalog';
+  const sql = quoteIdentifier(target.name);
   return {
     index,
     name: target.name,
-    sql: quoteIdentifier(target.name),
+    sql,
     wire,
     type: typeName,
     oid: type.oid,
@@ -92,6 +95,7 @@ function planColumn(index: number, target: TargetColumn, layout: ImageLayout): P
     encode: binary ?? textEncoderOf(wire),
     parameterType: binary === undefined ? 'pg_catalog."text"' : typeName,
     parameterOid: binary === undefined ? OID.text : type.oid,
+    compared: ENUM_OR_RANGE.has(type.kind) ? `t.${sql}::${typeName}` : `t.${sql}`,
     equals: `OPERATOR(${quoteIdentifier(operatorSchema)}.=)`,
     isKey: layout.key.includes(index),
     identityAlways: target.identityAlways,
@@ -99,6 +103,9 @@ function planColumn(index: number, target: TargetColumn, layout: ImageLayout): P
     isComposite: type.kind === 'c',
   };
 }
+
+/** pg_type.typtype of enums, ranges and multiranges. */
+const ENUM_OR_RANGE = new Set(['e', 'r', 'm']);
 
 /** Others have equal values that differ (1.0 and 1.00, 0 and -0, citext) or no equality at all (json, xml, point). */
 const EXACT_EQUALITY = new Set<number>([

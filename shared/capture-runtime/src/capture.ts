@@ -1,3 +1,4 @@
+import { tableKey } from '@millrace/codec/table-key.js';
 import type { CaptureSource, TableSelector } from '@millrace/contract/capture.js';
 import type { ChunkEncoding } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
@@ -15,7 +16,10 @@ export type CaptureStatus =
   | { readonly kind: 'claimed'; readonly epoch: bigint; readonly journal: string }
   | { readonly kind: 'streaming'; readonly after: Position }
   | { readonly kind: 'in-force'; readonly position: Position /** Age of the last change, 0 when idle. */; readonly lagMs: number }
+  | { readonly kind: 'began'; readonly table: TableId; readonly estimatedRows: number }
   | { readonly kind: 'chunk'; readonly table: TableId; readonly rows: number }
+  /** Tables whose changes are left to a load that the journal has not named yet; not known before the first. */
+  | { readonly kind: 'awaiting-load'; readonly tables: number }
   | { readonly kind: 'retained-log'; readonly bytes: number };
 
 export interface CaptureOptions {
@@ -28,6 +32,8 @@ export interface CaptureOptions {
   readonly journal: Journal;
   readonly loadTopic: LoadTopic;
   readonly encoding: (table: TableSchema) => ChunkEncoding;
+  /** Whether the table's key values reach the target as they are: only such a table's load goes on in another snapshot. */
+  readonly keepsKeys: (table: TableSchema) => boolean;
   readonly report: (status: CaptureStatus) => void;
 }
 
@@ -61,8 +67,15 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
     {
       topic: loadTopic,
       snapshot: (tables, stop) => source.snapshot(tables, stop),
+      versions: async (tables) => {
+        const wanted = new Set(tables.map(tableKey));
+        return journal.registerTables((await source.describe(selector)).filter(({ id }) => wanted.has(tableKey(id))));
+      },
+      resolve: (id) => journal.tableVersion(id),
       filter: (table) => selector.filter(table),
       encoding: options.encoding,
+      keepsKeys: options.keepsKeys,
+      onBegan: (table, estimatedRows) => report({ kind: 'began', table, estimatedRows }),
       onChunk: (table, rows) => report({ kind: 'chunk', table, rows }),
       signal: running,
     },
@@ -112,6 +125,7 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
     known,
     signal: running,
     needsLoad: nextLoad,
+    onAwaitingLoad: (tables) => report({ kind: 'awaiting-load', tables }),
     onRetainedLog: (bytes) => report({ kind: 'retained-log', bytes }),
   });
   const loading = producer.run(attached.snapshot);

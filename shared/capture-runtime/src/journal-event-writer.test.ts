@@ -86,7 +86,16 @@ class Journal {
   }
 }
 
-function writerOn(journal: Journal, seen: { inForce: Position[]; failures: unknown[] }): JournalEventWriter {
+interface Seen {
+  readonly inForce: Position[];
+  readonly failures: unknown[];
+}
+
+function nothingSeen(): Seen {
+  return { inForce: [], failures: [] };
+}
+
+function writerOn(journal: Journal, seen: Seen): JournalEventWriter {
   return new JournalEventWriter(
     {
       sender: journal,
@@ -119,7 +128,7 @@ test('whatever the sizes, the journal gets every transaction once, whole and in 
   await fc.assert(
     fc.asyncProperty(sizes, async (transactions) => {
       const journal = new Journal();
-      const seen = { inForce: [] as Position[], failures: [] as unknown[] };
+      const seen = nothingSeen();
       const writer = writerOn(journal, seen);
       for (const [index, { rows, rowBytes, flush }] of transactions.entries()) {
         await transaction(writer, index + 1, rows, rowBytes);
@@ -167,7 +176,7 @@ test('what gathers while a send is in flight goes with the next one, not alone',
 
 test('#2 what belongs to an open transaction is neither sent at close nor in force', async () => {
   const journal = new Journal();
-  const seen = { inForce: [] as Position[], failures: [] as unknown[] };
+  const seen = nothingSeen();
   const writer = writerOn(journal, seen);
   await transaction(writer, 1, 1, 1);
   writer.flush();
@@ -180,7 +189,7 @@ test('#2 what belongs to an open transaction is neither sent at close nor in for
 test('a failed send ends the incarnation: nothing is in force, and a source that waits is let go', async () => {
   const journal = new Journal();
   journal.fail = new MillraceError('INTERNAL', { what: 'no broker' });
-  const seen = { inForce: [] as Position[], failures: [] as unknown[] };
+  const seen = nothingSeen();
   const writer = writerOn(journal, seen);
   await transaction(writer, 1, 1, 1);
   writer.flush();
@@ -191,7 +200,7 @@ test('a failed send ends the incarnation: nothing is in force, and a source that
 
 test('progress moves the position without a transaction', async () => {
   const journal = new Journal();
-  const seen = { inForce: [] as Position[], failures: [] as unknown[] };
+  const seen = nothingSeen();
   const writer = writerOn(journal, seen);
   writer.progress(at(5));
   writer.flush();

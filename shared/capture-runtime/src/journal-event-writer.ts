@@ -204,7 +204,9 @@ export class JournalEventWriter implements EventWriter {
       bytes += next.builder.byteLength;
       this.#queue.shift();
     }
-    await inSpan('journal.send', { 'millrace.blocks': batch.length, 'millrace.bytes': bytes }, () => this.#options.sender.send(batch));
+    await inSpan('journal.send', { 'millrace.blocks': batch.length, 'millrace.bytes': bytes }, () =>
+      this.#options.sender.send(batch),
+    );
     this.#queuedBytes -= bytes;
     const last = batch.findLast((block) => block.upTo !== null);
     if (last?.upTo != null) this.#options.onInForce(last.upTo, last.committedAtMicros);

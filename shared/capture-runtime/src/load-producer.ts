@@ -8,7 +8,7 @@ import { BoundedQueue } from '@millrace/flow/bounded-queue.js';
 import { deferred } from '@millrace/flow/deferred.js';
 import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
-import type { PendingLoad } from './load-plan.js';
+import { canContinue, newPendingLoad, type PendingLoad, type ResolveVersion, readAgain } from './load-plan.js';
 
 /** Snapshots in which one table may be begun before its load is given up: each one was lost, or the table rewritten under it. */
 const MAX_ATTEMPTS = 20;
@@ -17,8 +17,15 @@ export interface LoadProducerOptions {
   readonly topic: LoadTopicWriter;
   /** A further exact snapshot, where the one handed over is gone or there was none. */
   readonly snapshot: (tables: readonly TableId[], signal: AbortSignal) => Promise<Snapshot>;
+  /** The tables' versions now; a table that is gone is missing. */
+  readonly versions: (tables: readonly TableId[]) => Promise<readonly TableVersion[]>;
+  readonly resolve: ResolveVersion;
   readonly filter: (table: TableId) => RowFilter | null;
+  /** Whether the table's key values reach the target as they are, so that changes can be told apart by them. */
+  readonly keepsKeys: (table: TableSchema) => boolean;
   readonly encoding: (table: TableSchema) => ChunkEncoding;
+  /** The source's own estimate of a table's rows, before its first chunk. */
+  readonly onBegan?: (table: TableId, estimatedRows: number) => void;
   readonly onChunk: (table: TableId, rows: number) => void;
   readonly signal: AbortSignal;
 }
@@ -51,7 +58,7 @@ export class LoadProducer {
     const key = tableKey(version.source);
     const earlier = this.#pending.get(key);
     if (earlier !== undefined) earlier.finished = true;
-    this.#pending.set(key, { load, version, attempt: 0, begun: [], ended: new Set(), finished: false, restart: false });
+    this.#pending.set(key, newPendingLoad(load, version));
     this.#wake?.();
   }
 
@@ -72,6 +79,8 @@ export class LoadProducer {
           batch.map(({ version }) => version.source),
           signal,
         );
+        // After the snapshot: a table that changed in between is refused when it is read.
+        await this.#renew(batch, snapshot);
         await this.#loadAll(snapshot, batch);
       } catch (error) {
         const lost = error instanceof MillraceError && error.code === 'SNAPSHOT_LOST';
@@ -83,6 +92,19 @@ export class LoadProducer {
       for (const [key, load] of this.#pending) if (load.finished) this.#pending.delete(key);
     }
     await snapshot?.[Symbol.asyncDispose]();
+  }
+
+  /** Loads that were begun before: those that cannot go on in this snapshot start again, with the table's version of now. */
+  async #renew(batch: readonly PendingLoad[], { position }: Snapshot): Promise<void> {
+    const begun = batch.filter(({ attempt }) => attempt > 0);
+    if (begun.length === 0) return;
+    const versions = await this.#options.versions(begun.map(({ version }) => version.source));
+    const current = new Map(versions.map((version) => [tableKey(version.source), version]));
+    for (const load of begun) {
+      const now = current.get(tableKey(load.version.source));
+      load.restart = !canContinue(load, position, now) || !this.#options.keepsKeys(load.version.schema);
+      if (load.restart) load.version = now ?? load.version;
+    }
   }
 
   async #somethingWaits(): Promise<void> {
@@ -141,14 +163,17 @@ export class LoadProducer {
       filter: this.#options.filter(source),
       encoding: this.#options.encoding(pending.version.schema),
     };
-    // Rows of two snapshots in one table would each need their own place in the stream: a table begun before starts again.
-    const restart = pending.begun.length > 0;
-    pending.begun.length = 0;
-    pending.ended.clear();
-    pending.restart = false;
+    const { restart } = pending;
+    if (restart) {
+      pending.begun.length = 0;
+      pending.ended.clear();
+      pending.restart = false;
+    }
     pending.attempt += 1;
+    pending.asOf = snapshot.position;
     const { attempt } = pending;
     const estimate = await snapshot.estimate(source);
+    this.#options.onBegan?.(source, estimate.rows);
     await topic.control({
       kind: 'began',
       load,
@@ -161,6 +186,7 @@ export class LoadProducer {
       estimatedRows: estimate.rows,
       estimatedBytes: estimate.bytes,
     });
+    if (pending.inherited) await readAgain(pending, topic.controlRecords(signal), this.#options.resolve);
     crashPoint('load-began');
 
     let open = 1;
@@ -169,22 +195,21 @@ export class LoadProducer {
       open -= 1;
       if (open === 0) allRead.resolve();
     };
-    const queue = async (chunk: ChunkSpec): Promise<void> => {
+    const read = async (chunk: ChunkSpec): Promise<void> => {
+      const lane = (firstLane + chunk.index) % lanes.length;
+      await topic.control({ kind: 'chunk-began', load, table: source, attempt, chunk, lane });
       open += 1;
-      await lanes[(firstLane + chunk.index) % lanes.length]?.push({ pending, table, chunk, done });
+      await lanes[lane]?.push({ pending, table, chunk, done });
     };
-    for await (const chunk of snapshot.chunks(table, null, signal)) {
+    const last = pending.begun.at(-1) ?? null;
+    for (const chunk of pending.begun.filter(({ index }) => !pending.ended.has(index))) {
+      if (pending.finished || pending.restart) break;
+      await read(chunk);
+    }
+    for await (const chunk of snapshot.chunks(table, last, signal)) {
       if (pending.finished || pending.restart) break;
       pending.begun.push(chunk);
-      await topic.control({
-        kind: 'chunk-began',
-        load,
-        table: source,
-        attempt,
-        chunk,
-        lane: (firstLane + chunk.index) % lanes.length,
-      });
-      await queue(chunk);
+      await read(chunk);
     }
     done();
     return { ended: this.#endTable(pending, allRead.promise, signal) };

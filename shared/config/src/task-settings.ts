@@ -1,10 +1,11 @@
 import type { ErrorPolicy, TablePreparation } from '@millrace/contract/sink.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { z } from 'zod';
+import { misspeltSetting } from './dms-settings.js';
 
 const dataAction = z.enum(['LOG_ERROR', 'IGNORE_RECORD', 'SUSPEND_TABLE', 'STOP_TASK']);
 
-/** The parts of DMS's task settings that have a meaning here; every other key is accepted and listed as ignored. */
+/** The parts of DMS's task settings that have a meaning here; the others that DMS knows are accepted and listed as ignored. */
 const settingsSchema = z.looseObject({
   FullLoadSettings: z
     .looseObject({
@@ -44,7 +45,9 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
  */
 export function parseTaskSettings(text: string | null, path: string): TaskSettings {
   const json = text === null ? {} : parseJson(text, path);
-  const parsed = settingsSchema.safeParse(json);
+  const parsed = settingsSchema.safeParse(withoutNullGroups(json));
+  const misspelt = misspeltSetting(json);
+  if (misspelt !== null) throw new MillraceError('TASK_SETTINGS_INVALID', { path, problem: misspelt });
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
     throw new MillraceError('TASK_SETTINGS_INVALID', { path, problem: problems.join('; ') });
@@ -60,6 +63,12 @@ export function parseTaskSettings(text: string | null, path: string): TaskSettin
     },
     ignored: ignoredSettings(parsed.data),
   };
+}
+
+/** AWS DMS writes `null` for a group that is not set. */
+function withoutNullGroups(settings: unknown): unknown {
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) return settings;
+  return Object.fromEntries(Object.entries(settings).filter(([, group]) => group !== null));
 }
 
 function parseJson(text: string, path: string): unknown {

@@ -89,6 +89,11 @@ export interface StreamOptions {
    * connector puts into the Schema event that it writes at this place of the stream.
    */
   readonly needsLoad: (table: TableSchema, reason: string) => string;
+  /**
+   * How many tables' changes the stream leaves out because a load is to bring them that no Schema event has announced yet. Called after
+   * each look at the catalogue has reached the stream, the first one included, and whenever a table joins: only after a 0 does a position of the source say that everything before it was carried.
+   */
+  readonly onAwaitingLoad?: (tables: number) => void;
   /** Bytes of log that the source holds for us, for the lag metric and its guard. */
   readonly onRetainedLog?: (bytes: number) => void;
 }

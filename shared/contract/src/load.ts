@@ -72,8 +72,10 @@ export interface LoadChunk {
   readonly table: TableVersion;
   readonly index: number;
   readonly attempt: number;
-  /** Changes at or below this position are already in the chunk's rows. */
+  /** Changes at or below this position are already in the chunk's rows: the snapshot that this attempt reads. */
   readonly asOf: Position;
+  /** The keys whose rows it holds, in the target's column names; null: the chunk makes sense only beside others of its snapshot. */
+  readonly keys: KeyRange | null;
   readonly encoding: ChunkEncoding;
   /** Ends normally only after the End record's row count and digest were checked; throws where the attempt was abandoned. */
   readonly parts: AsyncIterable<ChunkPart>;

@@ -44,18 +44,29 @@ export interface TableCounts {
   readonly errors: bigint;
 }
 
+/** A chunk whose rows are in the target. */
+export interface AppliedChunk {
+  readonly index: number;
+  /** Changes of its keys at or below it are in the rows. */
+  readonly asOf: Position;
+  readonly keys: KeyRange | null;
+}
+
+/** The chunks of a load that are in, and, once all are, the latest snapshot of theirs; null before, or where there are none. */
+export interface LoadedRows {
+  readonly chunksApplied: readonly AppliedChunk[];
+  readonly asOf: Position | null;
+}
+
 /** What the target remembers of one table of the task, read and written in the target's own transactions. */
-export interface TableProgress {
+export interface TableProgress extends LoadedRows {
   /** The table's name in the source: that of the journal's events. */
   readonly source: TableId;
   readonly target: TableId;
   readonly state: TableState;
   readonly counts: TableCounts;
-  /** The load that the rows came from, and the chunks of it that are in; null before any. */
+  /** The load that the rows came from; null before any. */
   readonly load: string | null;
-  readonly chunksApplied: readonly { readonly index: number; readonly asOf: Position }[];
-  /** Changes at or below it are in the loaded rows and are passed over; null: none are. */
-  readonly asOf: Position | null;
   readonly error: { readonly code: string; readonly message: string } | null;
 }
 
@@ -82,7 +93,10 @@ export interface DeadLetter {
   readonly after: string | null;
 }
 
-/** Changes at or below `asOf` are in the loaded rows; where chunks were read in different snapshots, each key range has its own. */
+/**
+ * Changes at or below `asOf` are in the loaded rows. Where chunks were read in different snapshots, `chunks` divides all keys among
+ * them, in their order, and `asOf` is the latest: up to it, a change touches a key (the old and the new one apart) only above its range's.
+ */
 export interface Coverage {
   readonly asOf: Position;
   readonly chunks: readonly { readonly keys: KeyRange; readonly asOf: Position }[];
@@ -134,7 +148,7 @@ export interface SinkWriter extends AsyncDisposable {
   /** Applies one chunk in one transaction with its marker; false where the chunk was in already. Safe to repeat. */
   load(chunk: LoadChunk, signal: AbortSignal): Promise<boolean>;
   /** Keys, indexes, ANALYZE after the last of `chunks` chunks; marks the table completed. Safe to repeat. */
-  finishLoad(table: TableVersion, load: string, chunks: number): Promise<void>;
+  finishLoad(table: TableVersion, load: string, chunks: number): Promise<LoadedRows>;
   /**
    * Applies a group and moves the checkpoint in the same transaction. Resolves only when durable. Schema events are
    * barriers inside it: the table is altered to the new version (existing rows included), created, set aside or marked for its load.

@@ -83,7 +83,7 @@ export const targetErrors = {
     class: 'operator',
     message: 'A row of {table} moved into a key range that was loaded in a later snapshot, and the log does not carry all its values.',
     cause: 'The load was interrupted and went on in a second snapshot; the unchanged large values of this row are in neither.',
-    remedy: 'Load the table again: `millrace run … --reload` for it.',
+    remedy: 'The table is set aside and the others go on. Remove the task (`millrace remove`) and start it again to load it anew.',
   },
   LOAD_RESTART_NOT_EMPTY: {
     class: 'operator',

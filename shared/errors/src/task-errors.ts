@@ -33,9 +33,9 @@ export const taskErrors = {
   },
   CONFIG_FILE: {
     class: 'operator',
-    message: 'Task file {path}: {problem}.',
-    cause: 'The file cannot be read as a task.',
-    remedy: 'Correct the file; its keys are the flags\' names without the dashes.',
+    message: 'The file {path}: {problem}.',
+    cause: 'It is missing, may not be read, or does not hold what it is given for.',
+    remedy: 'Correct path or file; the keys of a task file are the flags\' names without the dashes.',
   },
   TASK_SETTINGS_INVALID: {
     class: 'operator',
@@ -66,12 +66,6 @@ export const taskErrors = {
     message: '--metrics-port {port} cannot be served: {reason}.',
     cause: 'Something else listens on this port, or the user may not.',
     remedy: 'Choose a free port of 1024 or more.',
-  },
-  PREFLIGHT_FAILED: {
-    class: 'operator',
-    message: '{count} finding(s) keep the task from starting; the first: {first}',
-    cause: 'The assessment of both ends found what would go wrong later.',
-    remedy: '{remedy}',
   },
   LOAD_ABANDONED: {
     class: 'retry',

@@ -1,11 +1,15 @@
 import type { RowFilter } from '@millrace/contract/load.js';
 import type { ReadRequest, TableReader, TextRow } from '@millrace/contract/reader.js';
+import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import type { Client } from 'pg';
 import { closeSession, connect } from './connect.js';
 import { type ConnectionSettings, describeConnection, type End, parseConnectionUrl } from './connection-url.js';
 import { quoteIdentifier, quoteTable } from './quote-identifier.js';
 
-const BATCH_ROWS = 5_000;
+const BATCH_ROWS = 1_000;
+/** A longer text comes as its digest: a batch's memory is bounded whatever the values are, and nobody reads a megabyte's difference. */
+const MAX_TEXT_BYTES = 2_048;
 
 /** Every value as the text that the server sent. */
 const TEXTS = {
@@ -42,7 +46,8 @@ class PostgresReader implements TableReader {
     const client = await connect(this.connection, { applicationName: 'millrace:verify', settings: SESSION_SETTINGS, signal });
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-      await client.query(`DECLARE verification NO SCROLL CURSOR FOR ${selectStatement(request)}`);
+      const partitioned = await isPartitioned(client, request.table);
+      await client.query(`DECLARE verification NO SCROLL CURSOR FOR ${selectStatement(request, partitioned)}`);
       while (!signal.aborted) {
         const { rows } = await client.query<(string | null)[]>({
           text: `FETCH ${BATCH_ROWS} FROM verification`,
@@ -75,22 +80,38 @@ class PostgresReader implements TableReader {
   }
 }
 
-function selectStatement({ table, columns, orderBy, filter }: ReadRequest): string {
+async function isPartitioned(client: Client, { schema, table }: TableId): Promise<boolean> {
+  const { rows } = await client.query(
+    "SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'p'",
+    [schema, table],
+  );
+  return rows.length > 0;
+}
+
+function selectStatement({ table, columns, orderBy, filter }: ReadRequest, partitioned: boolean): string {
   const texts = columns.map((name) => `t.${quoteIdentifier(name)}::pg_catalog.text`);
   const order =
     orderBy.length > 0
       ? orderBy.map(({ name, order: by }) =>
           by === 'integer' ? `t.${quoteIdentifier(name)}` : bytewise(`t.${quoteIdentifier(name)}`),
         )
-      : texts.map(bytewise);
+      : texts.map((text) => bytewise(bounded(text)));
   const where = filter === null ? '' : ` WHERE ${filterSql(filter)}`;
+  // A key comes whole: rows are matched by it, in its order.
+  const keys = new Set(orderBy.map(({ name }) => name));
+  const values = columns.map((name, index) => (keys.has(name) ? texts[index] : bounded(texts[index] ?? '')));
   // A table of an inheritance tree holds its own rows only; a partitioned one is read through its root.
-  return `SELECT ${texts.length > 0 ? texts.join(', ') : "''::pg_catalog.text"} FROM ${quoteTable(table)} AS t${where}${order.length > 0 ? ` ORDER BY ${order.join(', ')}` : ''}`;
+  const from = `${partitioned ? '' : 'ONLY '}${quoteTable(table)} AS t`;
+  return `SELECT ${values.length > 0 ? values.join(', ') : "''::pg_catalog.text"} FROM ${from}${where}${order.length > 0 ? ` ORDER BY ${order.join(', ')}` : ''}`;
+}
+
+function bounded(text: string): string {
+  return `CASE WHEN octet_length(${text}) > ${MAX_TEXT_BYTES} THEN octet_length(${text}) || ' bytes, SHA-256 ' || encode(sha256(convert_to(${text}, 'UTF8')), 'hex') ELSE ${text} END`;
 }
 
 /** Like the comparison of texts as UTF-8 bytes, whatever the collations of the two databases are; nulls last. */
 function bytewise(expression: string): string {
-  return `${expression.endsWith('::pg_catalog.text') ? expression : `${expression}::pg_catalog.text`} COLLATE pg_catalog."C"`;
+  return `(${expression})::pg_catalog.text COLLATE pg_catalog."C"`;
 }
 
 function filterSql(filter: RowFilter): string {

@@ -6,6 +6,7 @@ import { ChunkStream } from './chunk-stream.js';
 const table = { schema: 'public', table: 't' };
 const part = (seq: number, text: string): LoadRows => ({
   kind: 'rows',
+  epoch: 0n,
   load: '0.1',
   table,
   attempt: 1,
@@ -16,6 +17,7 @@ const part = (seq: number, text: string): LoadRows => ({
 });
 const end = (parts: number, rows: number, text: string): LoadChunkEnded => ({
   kind: 'chunk-ended',
+  epoch: 0n,
   load: '0.1',
   table,
   attempt: 1,

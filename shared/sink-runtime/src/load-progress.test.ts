@@ -26,7 +26,7 @@ test('a table that waits for its rows holds its changes back until they are in',
   });
   await new Promise((resolve) => setImmediate(resolve));
   expect(ready).toBe(false);
-  progress.settled(source, { kind: 'loaded', asOf });
+  progress.settled(source, { kind: 'loaded', asOf, chunksApplied: [] });
   await waiting;
   expect(ready).toBe(true);
 });
@@ -38,7 +38,7 @@ test('changes at or below the position of the loaded rows are covered', () => {
 
 test('#55 a load that has just ended covers the changes that its rows hold, before the target is asked again', () => {
   const progress = new LoadProgress([table('full load', '0.1')]);
-  progress.settled(source, { kind: 'loaded', asOf });
+  progress.settled(source, { kind: 'loaded', asOf, chunksApplied: [] });
   expect(progress.coverage(source, upTo)).toEqual({ asOf, chunks: [] });
 });
 

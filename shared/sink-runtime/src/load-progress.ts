@@ -3,6 +3,7 @@ import type { Position } from '@millrace/contract/position.js';
 import type { Coverage, TableProgress } from '@millrace/contract/sink.js';
 import type { TableId } from '@millrace/contract/table.js';
 import { Changes } from '@millrace/flow/changes.js';
+import { coverageOf } from './load-coverage.js';
 import type { LoadOutcome } from './load-session.js';
 
 /**
@@ -12,6 +13,8 @@ import type { LoadOutcome } from './load-session.js';
 export class LoadProgress {
   readonly #tables = new Map<string, TableProgress>();
   readonly #superseded = new Set<string>();
+  /** Made when first asked for: a table may have thousands of chunks. */
+  readonly #coverages = new WeakMap<TableProgress, Coverage | null>();
   readonly #changes = new Changes();
 
   constructor(tables: readonly TableProgress[]) {
@@ -43,7 +46,7 @@ export class LoadProgress {
     if (table === undefined) return;
     if (outcome.kind === 'superseded') this.#superseded.add(key);
     // With the position: the table's changes go on at once, and those that its rows hold already must not come again.
-    else this.#tables.set(key, { ...table, state: 'completed', asOf: outcome.asOf });
+    else this.#tables.set(key, { ...table, state: 'completed', asOf: outcome.asOf, chunksApplied: outcome.chunksApplied });
     this.#changes.notify();
   }
 
@@ -64,8 +67,13 @@ export class LoadProgress {
     const key = tableKey(source);
     if (this.#superseded.has(key)) return upTo === null ? null : { asOf: upTo, chunks: [] };
     const table = this.#tables.get(key);
-    if (table?.asOf == null) return null;
-    return { asOf: table.asOf, chunks: [] };
+    if (table === undefined) return null;
+    let coverage = this.#coverages.get(table);
+    if (coverage === undefined) {
+      coverage = coverageOf(table);
+      this.#coverages.set(table, coverage);
+    }
+    return coverage;
   }
 
   #holdsBack(key: string): boolean {

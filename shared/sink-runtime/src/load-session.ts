@@ -1,7 +1,6 @@
 import type { LoadBegan, LoadChunkEnded, LoadRecord, LoadRows } from '@millrace/codec/load-record.js';
 import { displayTable, tableKey } from '@millrace/codec/table-key.js';
-import type { Position } from '@millrace/contract/position.js';
-import type { TableProgress } from '@millrace/contract/sink.js';
+import type { LoadedRows, TableProgress } from '@millrace/contract/sink.js';
 import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { Changes } from '@millrace/flow/changes.js';
@@ -9,11 +8,11 @@ import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { inSpan } from '@millrace/telemetry/span.js';
 import { ChunkStream } from './chunk-stream.js';
 import type { LoadConsumerOptions } from './load-consumer.js';
-import type { LoadState, LoadStates } from './load-state.js';
+import { type CountingChunk, countingChunk, type LoadState, type LoadStates } from './load-state.js';
 import type { MappedTable } from './table-mapper.js';
 
-/** `asOf`: the loaded rows hold every change up to here. */
-export type LoadOutcome = { readonly kind: 'loaded'; readonly asOf: Position } | { readonly kind: 'superseded' };
+/** What the loaded rows hold of the stream, or that a later load takes this one's place. */
+export type LoadOutcome = ({ readonly kind: 'loaded' } & LoadedRows) | { readonly kind: 'superseded' };
 
 export interface LoadSessionOptions extends LoadConsumerOptions {
   readonly states: LoadStates;
@@ -85,11 +84,11 @@ export class LoadSession {
     const table = this.#tables.get(tableKey(record.table));
     if (table?.load !== record.load) return 'not ours';
     if (table.settled || table.applied.has(record.chunk)) return 'done';
-    const state = await this.#knownAttempt(table, record.attempt);
-    if (state === null || record.attempt < state.firstAttempt) return 'done';
+    const counting = await this.#countingChunk(table, record);
+    if (counting === null) return 'done';
 
     const starts = record.kind === 'rows' ? record.seq === 0 : record.parts === 0;
-    if (starts) await this.#begin(lane, table, record);
+    if (starts) await this.#begin(lane, table, { record, counting });
     const open = this.#open.get(lane);
     if (open === undefined || open.table !== table || open.chunk !== record.chunk || open.attempt !== record.attempt)
       return 'done';
@@ -104,11 +103,15 @@ export class LoadSession {
     this.#changes.notify();
   }
 
-  async #begin(lane: number, table: TableLoad, record: LoadRows | LoadChunkEnded): Promise<void> {
+  async #begin(
+    lane: number,
+    table: TableLoad,
+    { record, counting }: { readonly record: LoadRows | LoadChunkEnded; readonly counting: CountingChunk },
+  ): Promise<void> {
     await this.#abandonChunk(lane);
-    const began = this.#options.states.of(table.source)?.began;
     const { mapped } = table;
-    if (began == null || mapped === null) return;
+    if (mapped === null) return;
+    const { began, keys } = counting;
     const stream = new ChunkStream();
     const parts = mapped.mapParts(began.encoding, stream.parts());
     const chunk = {
@@ -117,6 +120,7 @@ export class LoadSession {
       index: record.chunk,
       attempt: record.attempt,
       asOf: began.asOf,
+      keys: keys === null ? null : mapped.mapKeys(keys),
       encoding: began.encoding,
       parts,
     };
@@ -149,14 +153,23 @@ export class LoadSession {
     await open.applied.catch(() => undefined);
   }
 
-  /** Waits until the control partition has told of the attempt, which is durable before its rows are; null: superseded. */
-  async #knownAttempt(table: TableLoad, attempt: number): Promise<LoadState | null> {
+  /**
+   * Waits until the control partition has told of the chunk, which is durable before its rows are, and the table is ready for it;
+   * null: its rows do not count.
+   */
+  async #countingChunk(table: TableLoad, record: LoadRows | LoadChunkEnded): Promise<CountingChunk | null> {
     for (;;) {
       this.#options.signal.throwIfAborted();
-      const state = this.#options.states.of(table.source);
+      const { states } = this.#options;
+      const state = states.of(table.source);
       if (table.settled || (state !== undefined && state.load !== table.load && table.prepared > 0)) return null;
-      if (state?.load === table.load && state.began !== null && state.began.attempt >= attempt && table.mapped !== null)
-        return state;
+      if (state?.load === table.load) {
+        const counting = countingChunk(state, record.attempt, record.chunk);
+        if (counting === 'never') return null;
+        if (counting !== 'not yet' && table.prepared >= state.firstAttempt) return counting;
+        // A fenced capture, which had not told of it in time.
+        if (counting === 'not yet' && record.epoch < states.epoch) return null;
+      }
       await this.#changes.wait(this.#options.signal);
     }
   }
@@ -177,13 +190,21 @@ export class LoadSession {
       }
       return;
     }
-    if (state.began !== null && table.prepared < Math.max(1, state.firstAttempt)) await this.#prepare(table, state, state.began);
-    const { began, chunks } = state;
-    if (began === null || chunks === null || table.mapped === null || table.applied.size < chunks) return;
-    await this.#options.sink.finishLoad(table.mapped.version, table.load, chunks);
+    if (state.began !== null && table.prepared < state.firstAttempt) await this.#prepare(table, state, state.began);
+    await this.#abandonDead(table, state);
+    const { chunks } = state;
+    if (chunks === null || table.mapped === null || table.applied.size < chunks) return;
+    const loaded = await this.#options.sink.finishLoad(table.mapped.version, table.load, chunks);
     crashPoint('load-finished');
     this.#options.onTable(table.source, 'completed');
-    this.#settle(table, { kind: 'loaded', asOf: began.asOf });
+    this.#settle(table, { kind: 'loaded', ...loaded });
+  }
+
+  /** Chunks that the capture reads again: their first rows would wait for ever for the others, and hold the chunk's place. */
+  async #abandonDead(table: TableLoad, state: LoadState): Promise<void> {
+    for (const [lane, { table: whose, attempt, chunk }] of this.#open) {
+      if (whose === table && countingChunk(state, attempt, chunk) === 'never') await this.#abandonChunk(lane);
+    }
   }
 
   async #prepare(table: TableLoad, state: LoadState, began: LoadBegan): Promise<void> {

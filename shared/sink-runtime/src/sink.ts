@@ -120,8 +120,9 @@ async function applyAll({ options, items, progress, checkpoint }: Applying, sign
     if (result === null) continue;
     groups.applied(result.checkpoint);
     crashPoint('group-applied');
-    options.report({ kind: 'applied', result, lagMs: lagMs(result.lastCommittedAtMicros) });
+    // First the tables: whoever hears that a position is applied knows by then which loads were named before it.
     if (group.hasSchema || result.suspended.length > 0) await refresh(options, progress);
+    options.report({ kind: 'applied', result, lagMs: lagMs(result.lastCommittedAtMicros) });
     if (result.errors > 0) await publishDeadLetters(options.sink, options.deadLetters);
   }
 }
@@ -129,7 +130,9 @@ async function applyAll({ options, items, progress, checkpoint }: Applying, sign
 /** Null where a Takeover ended a large transaction in its middle: its rows are rolled back, and the new incarnation sends it whole. */
 async function applyUnlessAbandoned(sink: SinkWriter, group: TransactionGroup, signal: AbortSignal): Promise<ApplyResult | null> {
   try {
-    return await inSpan('apply.group', { 'millrace.large': group.large, 'millrace.from': String(group.from.nextOffset) }, () => sink.apply(group, signal));
+    return await inSpan('apply.group', { 'millrace.large': group.large, 'millrace.from': String(group.from.nextOffset) }, () =>
+      sink.apply(group, signal),
+    );
   } catch (error) {
     if (error instanceof MillraceError && error.code === 'TRANSACTION_ABANDONED') return null;
     throw error;

@@ -6,7 +6,7 @@ import {
   type TableMapping as VersionMapping,
 } from '@millrace/codec/mapped-block.js';
 import type { EventBlock } from '@millrace/contract/events.js';
-import type { ChunkEncoding, ChunkPart } from '@millrace/contract/load.js';
+import type { ChunkEncoding, ChunkPart, KeyRange } from '@millrace/contract/load.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { invariant } from '@millrace/errors/millrace-error.js';
 import type { MappedChange, RowOrigin } from '@millrace/mapping/row-change.js';
@@ -16,6 +16,8 @@ import { createTableMapper, type TableMapper as RuleMapper, type MappedTable as 
 /** A table as the target sees it, and how its loaded rows get there. */
 export interface MappedTable {
   readonly version: TableVersion;
+  /** A range of a key column under the column's name in the target. */
+  mapKeys(keys: KeyRange): KeyRange;
   mapParts(encoding: ChunkEncoding, parts: AsyncIterable<ChunkPart>): AsyncIterable<ChunkPart>;
 }
 
@@ -53,6 +55,12 @@ export class TableMapper {
     const { rules, mapping } = this.#of(version);
     return {
       version: mapping.version,
+      mapKeys: (keys) => {
+        const ordinal = version.schema.columns.find(({ name }) => name === keys.column)?.ordinal;
+        const target = mapping.version.schema.columns.find((column) => column.ordinal === ordinal);
+        invariant(target !== undefined, `${keys.column}, by which chunks are cut, is a column of the target`);
+        return { ...keys, column: target.name };
+      },
       // Loaded rows come filtered by the source; only rules that change rows are left to apply.
       mapParts: (encoding, parts) =>
         encoding === 'rows' && rules.kind === 'rows' ? mapRows(parts, version, loadMapping(rules, mapping.version)) : parts,

@@ -3,7 +3,7 @@ import type { Position } from '@millrace/contract/position.js';
 import type { SinkState } from '@millrace/contract/sink.js';
 import { describeFailure, tellStack } from '../failure.js';
 import { exitCodeOf } from '../exit-code.js';
-import { preflight } from '../run/preflight.js';
+import { preflight, refusalOf } from '../run/preflight.js';
 import { RunProgress } from '../run/progress.js';
 import { stopWithParent } from '../run/parent.js';
 import { createReporter, type Reporter } from '../run/reporter.js';
@@ -45,7 +45,12 @@ async function run(config: TaskConfig, { progress, reporter, signal }: Running):
     await using metrics = await openRunMetrics(config);
     const task = await openTask(config);
     if (task.settings.ignored.length > 0) reporter.ignoredSettings(task.settings.ignored);
-    const { pristine } = await preflight(task, reporter, signal);
+    const { pristine, findings } = await preflight(task, reporter, signal);
+    const refusal = refusalOf(findings);
+    if (refusal !== null) {
+      reporter.stopped({ reason: 'refused', failure: refusal, role: null }, null);
+      return exitCodeOf('refused');
+    }
     const ended = await supervise(
       ['capture', 'sink'],
       {

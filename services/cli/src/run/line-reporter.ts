@@ -40,7 +40,6 @@ export class LineReporter implements Reporter {
 
   message(role: WorkerRole, message: FromWorker): void {
     if (message.kind === 'retrying') this.#write(`${role} tries again in ${duration(message.inMs)}: ${message.failure.message}`);
-    else if (message.kind === 'failed') this.#write(failureText(message.failure));
     else if (message.kind === 'sink' && message.status.kind === 'table')
       this.#write(`${displayTable(message.status.table)}: ${message.status.state}`);
     else if (message.kind === 'sink' && message.status.kind === 'loaded') this.#write('load   every table is in');
@@ -56,7 +55,7 @@ export class LineReporter implements Reporter {
 
   stopped({ reason, failure }: Outcome, state: SinkState | null): void {
     clearInterval(this.#timer);
-    if (reason === 'refused' && failure !== null) this.#write(failureText(failure));
+    if (failure !== null) process.stderr.write(`${failureText(failure)}\n`);
     for (const { source, state: tableState, counts, error } of state?.tables ?? []) {
       const changes = `${count(counts.inserts)} inserts, ${count(counts.updates)} updates, ${count(counts.deletes)} deletes`;
       this.#write(

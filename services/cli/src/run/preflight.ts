@@ -8,6 +8,7 @@ import { createTableMapper } from '@millrace/mapping/table-mapper.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
 import { describeFailure } from '../failure.js';
 import type { Task } from '../task/task.js';
+import type { WorkerFailure } from '../worker/messages.js';
 import { runIncarnations } from '../worker/retry.js';
 import type { Reporter } from './reporter.js';
 
@@ -26,7 +27,7 @@ export interface Preflight {
  * Everything that can be known before anything is written: both ends, Kafka and the registry answer, the task's definition
  * is the one it was started with, its topics are fit, and, before a first start, what the assessments of both ends find.
  *
- * @throws MillraceError START_TIMEOUT, TASK_CHANGED, PREFLIGHT_FAILED, or a server's own error.
+ * @throws MillraceError START_TIMEOUT, TASK_CHANGED, or a server's own error.
  */
 export async function preflight(task: Task, reporter: Reporter, signal: AbortSignal): Promise<Preflight> {
   const questions = new Questions();
@@ -42,12 +43,17 @@ export async function preflight(task: Task, reporter: Reporter, signal: AbortSig
   await withinDeadline(answered, questions, signal);
   signal.throwIfAborted();
   for (const finding of result.findings) if (finding.severity !== 'info') reporter.finding(finding);
-  const errors = result.findings.filter(({ severity }) => severity === 'error');
-  const [first] = errors;
-  if (first !== undefined) {
-    throw new MillraceError('PREFLIGHT_FAILED', { count: errors.length, first: `${first.code} at ${first.where}: ${first.message}`, remedy: first.remedy });
-  }
   return result;
+}
+
+/** The finding that refuses the start, as the error of the run; null where none does. */
+export function refusalOf(findings: readonly Finding[]): WorkerFailure | null {
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  const [first] = errors;
+  if (first === undefined) return null;
+  const { code, where, message, remedy } = first;
+  const more = errors.length === 1 ? '' : ` ${errors.length - 1} more found; \`millrace assess\` lists all.`;
+  return { code, class: 'operator', message: `${where}: ${message}${more}`, cause: 'Found before the start: nothing was made or written.', remedy };
 }
 
 /** What was asked and not yet answered, for the error that names who is silent. */

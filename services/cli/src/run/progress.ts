@@ -8,10 +8,14 @@ import type { FromWorker, WorkerFailure, WorkerRole } from '../worker/messages.j
 export interface TableView {
   readonly id: TableId;
   state: TableState;
+  /** A load that the journal has named is to bring its rows. */
+  awaitsRows: boolean;
   rowsRead: number;
   rowsLoaded: number;
   estimatedRows: number | null;
 }
+
+const AWAITS_ROWS: ReadonlySet<TableState> = new Set(['before load', 'full load', 'being reloaded']);
 
 /** What a run knows of itself from its workers' messages; what the screen shows and `--until` decides on. */
 export class RunProgress {
@@ -24,6 +28,8 @@ export class RunProgress {
   targetLagMs: number | null = null;
   captured: Position | null = null;
   applied: Position | null = null;
+  /** Tables whose load the capture has still to name; null: it has not looked yet. */
+  awaitingLoad: number | null = null;
   retainedLogBytes: number | null = null;
   errors = 0;
   lastFailure: WorkerFailure | null = null;
@@ -58,6 +64,11 @@ export class RunProgress {
     return [...this.tables.values()].find(({ state }) => state === 'error');
   }
 
+  /** No table's rows come by a load that is named and not in, or still to be named. */
+  get loadsSettled(): boolean {
+    return this.awaitingLoad === 0 && ![...this.tables.values()].some(({ awaitsRows }) => awaitsRows);
+  }
+
   /** True once the target's checkpoint has passed the position. */
   hasApplied(position: Position): boolean {
     return this.applied !== null && comparePositions(this.applied, position) >= 0;
@@ -69,13 +80,25 @@ export class RunProgress {
         this.captured = status.position;
         this.sourceLagMs = status.lagMs;
         return;
+      case 'began': {
+        const table = this.#table(status.table);
+        table.rowsRead = 0;
+        // A table that was never analysed has no estimate.
+        table.estimatedRows = status.estimatedRows > 0 ? status.estimatedRows : null;
+        return;
+      }
       case 'chunk':
         this.#table(status.table).rowsRead += status.rows;
         return;
       case 'retained-log':
         this.retainedLogBytes = status.bytes;
         return;
+      case 'awaiting-load':
+        this.awaitingLoad = status.tables;
+        return;
       case 'claimed':
+        this.awaitingLoad = null;
+        return;
       case 'streaming':
         return;
     }
@@ -85,15 +108,17 @@ export class RunProgress {
     switch (status.kind) {
       case 'opened':
       case 'tables':
-        for (const { source, state, counts } of status.tables) {
+        for (const { source, state, counts, load } of status.tables) {
           const table = this.#table(source);
           table.state = state;
+          table.awaitsRows = load !== null && AWAITS_ROWS.has(state);
           table.rowsLoaded = Number(counts.rowsLoaded);
         }
         if (status.kind === 'opened') this.applied = status.checkpoint?.position ?? null;
         return;
       case 'table':
         this.#table(status.table).state = status.state;
+        this.#table(status.table).awaitsRows = AWAITS_ROWS.has(status.state);
         return;
       case 'chunk':
         this.#table(status.table).rowsLoaded += status.rows;
@@ -115,7 +140,7 @@ export class RunProgress {
     const key = tableKey(id);
     const known = this.tables.get(key);
     if (known !== undefined) return known;
-    const table: TableView = { id, state: 'before load', rowsRead: 0, rowsLoaded: 0, estimatedRows: null };
+    const table: TableView = { id, state: 'before load', awaitsRows: false, rowsRead: 0, rowsLoaded: 0, estimatedRows: null };
     this.tables.set(key, table);
     return table;
   }

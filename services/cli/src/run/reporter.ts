@@ -22,7 +22,7 @@ export interface Reporter {
   stopped(outcome: Outcome, state: SinkState | null): void;
   close(): void;
   /** Takes the workers' log where it would spoil what is shown; absent: it goes to stderr as it is. */
-  readonly log?: (text: string) => void;
+  readonly log?: ((text: string) => void) | undefined;
 }
 
 export function createReporter(config: TaskConfig, progress: RunProgress): Reporter {

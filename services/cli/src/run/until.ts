@@ -22,10 +22,16 @@ export async function reachGoal(options: GoalOptions, signal: AbortSignal): Prom
   if (options.migrationType !== 'cdc') await when(() => options.progress.loaded, signal);
   if (signal.aborted) return null;
   if (until === 'loaded') return 'loaded';
-  const end = await options.sourcePosition();
-  if (end === null) return null;
-  await when(() => options.progress.hasApplied(end), signal);
-  return signal.aborted ? null : 'caught-up';
+  for (;;) {
+    // A table that appeared or was rewritten comes by a load of its own: behind a position that is noted now, or not at all yet.
+    await when(() => options.progress.loadsSettled, signal);
+    if (signal.aborted) return null;
+    const end = await options.sourcePosition();
+    if (end === null) return null;
+    await when(() => options.progress.hasApplied(end), signal);
+    if (signal.aborted) return null;
+    if (options.progress.loadsSettled) return 'caught-up';
+  }
 }
 
 async function when(condition: () => boolean, signal: AbortSignal): Promise<void> {

@@ -11,3 +11,15 @@ export function loadEncoding(task: Task): (table: TableSchema) => ChunkEncoding 
   const mapper = new TableMapper(task.mapping);
   return (table) => (bulk && !mapper.changesRows(table) ? 'postgresql-copy-text' : 'rows');
 }
+
+/** No rule changes the table's rows or says what its key is: keys mean the same at both ends, whatever they are called. */
+export function keepsKeys(task: Task): (table: TableSchema) => boolean {
+  const mapper = new TableMapper(task.mapping);
+  return (table) => {
+    if (mapper.changesRows(table)) return false;
+    const target = mapper.target(table);
+    const key = ({ columns, primaryKey }: TableSchema): string =>
+      JSON.stringify(primaryKey.map((name) => columns.find((column) => column.name === name)?.ordinal));
+    return key(table) === key(target);
+  };
+}

@@ -4,7 +4,7 @@ import { openJournal } from '@millrace/journal/journal.js';
 import { openLoadTopic } from '@millrace/journal/load-topic.js';
 import type { Logger } from '@millrace/telemetry/log.js';
 import { describeFailure } from '../failure.js';
-import { loadEncoding } from '../task/load-encoding.js';
+import { keepsKeys, loadEncoding } from '../task/load-encoding.js';
 import type { Task } from '../task/task.js';
 import type { FromWorker } from './messages.js';
 import { runIncarnations } from './retry.js';
@@ -47,6 +47,7 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
         journal,
         loadTopic,
         encoding: loadEncoding(task),
+        keepsKeys: keepsKeys(task),
         report: (status) => {
           held ||= status.kind === 'claimed';
           if (status.kind === 'in-force' || status.kind === 'chunk') lastProgressMs = Date.now();

@@ -43,7 +43,8 @@ async function run({ role, config, claimant }: StartWorker): Promise<void> {
     else await runSinkWorker(options);
     send({ kind: 'stopped' });
   } catch (error) {
-    log.error({ err: error }, 'gives up');
+    // The run tells it to people; the log has the stack, for those who ask for it.
+    log.debug({ err: error }, 'gives up');
     send({ kind: 'failed', failure: describeFailure(error) });
   }
   if (process.connected) process.disconnect();

@@ -61,6 +61,7 @@ export function chunkOf(table: TableVersion, encoding: ChunkEncoding, parts: rea
     index: 0,
     attempt: 1,
     asOf: { source: 'test', timeline: 1, key: '00' },
+    keys: null,
     encoding,
     parts: toAsync(parts),
   };

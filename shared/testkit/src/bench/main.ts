@@ -1,7 +1,12 @@
-// `make bench`: every line of the table against its peers, on servers of its own. LINES=name,… RUNS=n ROWS=n run parts of it.
+// `make bench`: every line of the table against its peers, on servers of its own. LINES=name,… RUNS=n ROWS=n SECONDS=n run parts of it.
 import { arch, cpus, totalmem } from 'node:os';
 import { runCommand } from '@millrace/local/run-command.js';
 import { backlogLines } from './backlog-lines.js';
+import { fullLoadLines } from './full-load.js';
+import { growthLines } from './growth.js';
+import { hugeLines } from './huge-transaction.js';
+import { idleLines } from './idle.js';
+import { latencyLines } from './latency.js';
 import type { Line } from './line.js';
 import { terminalTable, writeJson, writeReadme } from './report.js';
 import { type BenchServers, startBenchServers } from './servers.js';
@@ -11,7 +16,13 @@ interface Part {
   /** Names that LINES may hold to select it. */
   readonly names: readonly string[];
   readonly title: string;
-  readonly run: (servers: BenchServers, selected: (name: string) => boolean) => Promise<readonly Line[]>;
+  readonly run: (servers: BenchServers, context: Context) => Promise<readonly Line[]>;
+}
+
+interface Context {
+  readonly selected: (name: string) => boolean;
+  /** What was measured before. */
+  readonly lines: readonly Line[];
 }
 
 const ROWS = positive('ROWS', 1_000_000);
@@ -22,7 +33,7 @@ const PARTS: readonly Part[] = [
   {
     names: ['capture-inserts', 'end-to-end-inserts'],
     title: `${ROWS.toLocaleString('en-US')} rows in transactions of 1,000`,
-    run: (servers, selected) =>
+    run: (servers, { selected }) =>
       backlogLines(servers, {
         title: 'inserts',
         workload: insertWorkload(ROWS),
@@ -36,7 +47,7 @@ const PARTS: readonly Part[] = [
   {
     names: ['capture-small', 'end-to-end-small'],
     title: `${Math.ceil(ROWS / 10).toLocaleString('en-US')} transactions of three mixed changes`,
-    run: (servers, selected) =>
+    run: (servers, { selected }) =>
       backlogLines(servers, {
         title: 'small transactions',
         workload: smallWorkload(Math.ceil(ROWS / 10)),
@@ -46,6 +57,38 @@ const PARTS: readonly Part[] = [
         goals: { native: 0.9, cpuMicros: 22 },
         report: say,
       }),
+  },
+  {
+    names: ['latency'],
+    title: 'latency from commit to commit at 500 transactions of two rows a second',
+    run: (servers, { lines }) =>
+      latencyLines(servers, {
+        transactionsPerSecond: 500,
+        seconds: positive('SECONDS', 60) / RUNS,
+        runs: RUNS,
+        maximum: smallTransactionsPerSecond(lines),
+        report: say,
+      }),
+  },
+  {
+    names: ['full-load'],
+    title: `full load of ${ROWS.toLocaleString('en-US')} rows with their key`,
+    run: (servers) => fullLoadLines(servers, { rows: ROWS, runs: RUNS, report: say }),
+  },
+  {
+    names: ['huge-transaction'],
+    title: 'one huge transaction, and huge values',
+    run: (servers) => hugeLines(servers, { rows: ROWS * 10, largeValues: Math.min(500, Math.ceil(ROWS / 1_000)), report: say }),
+  },
+  {
+    names: ['growth'],
+    title: 'growth: rows, journal, tables',
+    run: (servers) => growthLines(servers, { rows: ROWS, report: say }),
+  },
+  {
+    names: ['idle'],
+    title: 'an idle task',
+    run: (servers) => idleLines(servers, positive('SECONDS', 60) / 2, say),
   },
 ];
 
@@ -61,7 +104,7 @@ await runCommand(async () => {
   for (const part of PARTS) {
     if (!part.names.some(selected)) continue;
     say(`\n▸ ${part.title}`);
-    lines.push(...(await part.run(servers, selected)));
+    lines.push(...(await part.run(servers, { selected, lines })));
     await writeJson(lines);
   }
   process.stdout.write(`\n${terminalTable(lines)}\n\n`);
@@ -69,6 +112,12 @@ await runCommand(async () => {
   // A part of the table, or fewer rows, would replace figures that say more.
   if (wanted === undefined && process.env['ROWS'] === undefined) await writeReadme(lines, machine());
 });
+
+/** What the end-to-end line reached: the task's maximum. Null where that line was not run. */
+function smallTransactionsPerSecond(lines: readonly Line[]): number | null {
+  const line = lines.find(({ name }) => name === 'end to end, small transactions');
+  return line === undefined ? null : line.value / 3;
+}
 
 function machine(): string {
   const gigabytes = Math.round(totalmem() / 2 ** 30);

@@ -21,7 +21,7 @@ function terminalPicture(lines: readonly string[]): string {
   const rows = lines.map((line, index) => {
     const y = PADDING + (index + 1) * LINE_HEIGHT - 5;
     const colour = COLOURS.find(([pattern]) => pattern.test(line))?.[1] ?? '#c9d1d9';
-    return `  <text x="${PADDING}" y="${y}" fill="${colour}" xml:space="preserve">${escape(line)}</text>`;
+    return `  <text x="${PADDING}" y="${y}" fill="${colour}" xml:space="preserve">${escapeXml(line)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="Terminal output of make demo" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace" font-size="14">
   <rect width="${width}" height="${height}" rx="8" fill="#0d1117"/>
@@ -30,7 +30,7 @@ ${rows.join('\n')}
 `;
 }
 
-function escape(line: string): string {
+function escapeXml(line: string): string {
   return line.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 

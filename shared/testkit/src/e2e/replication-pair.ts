@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
 import pg from 'pg';
-import { createDatabase, removeFolder, scratchFolder, sharedServers, type TestDatabase, uniqueWord } from '../servers.js';
+import { z } from 'zod';
+import { differences, type TableName } from '../digest/canonical-digest.js';
+import { createDatabase, removeFolder, scratchFolder, sharedServers, type TestDatabase, uniqueWord, waitUntil } from '../servers.js';
 import { type CommandEnd, MillraceCommand } from './millrace-command.js';
 
 /** What a selection and its rules are; a task of the pair is run with it every time. */
@@ -60,6 +63,16 @@ export class ReplicationPair implements AsyncDisposable {
     return MillraceCommand.run(['verify', ...this.flags, '--json', '--log-level', 'error']);
   }
 
+  /** While a run is going on: waits until the target's copies of the tables are the source's. The error says what still differs. */
+  async waitEqual(tables: readonly TableName[], deadlineMs = 30_000): Promise<void> {
+    const equal = async (): Promise<true> => {
+      const found = await differences(this.sourceUrl, this.targetUrl, tables);
+      if (found.length > 0) throw new MillraceError('INTERNAL', { what: `${found.length} differences: ${found.slice(0, 12).join('; ')}` });
+      return true;
+    };
+    await waitUntil(equal, { what: 'target and source to be equal', deadlineMs, everyMs: 250 });
+  }
+
   /** Disposing the databases drops the slot too; topics go with the shared Kafka. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.source.end(), this.target.end()]);
@@ -68,8 +81,16 @@ export class ReplicationPair implements AsyncDisposable {
   }
 }
 
-/** What went wrong, for an assertion's message: the end's exit code, its last line and what it said on stderr. */
+const tableLine = z.looseObject({ schema: z.string(), table: z.string(), state: z.string(), errors: z.number() });
+const stoppedLine = z.looseObject({ event: z.literal('stopped'), tables: z.array(tableLine) });
+
+/** What went wrong, for an assertion's message: exit code, last lines, the tables that are not well, and what was said on stderr. */
 export function told({ code, lines, stderr }: CommandEnd): string {
-  const verdicts = lines.filter(({ event }) => event !== 'progress').slice(-12);
-  return `exit ${code}\n${verdicts.map((line) => JSON.stringify(line)).join('\n').slice(0, 6_000)}\n${stderr.slice(-4_000)}`;
+  const shown = lines.filter(({ event }) => event !== 'progress' && event !== 'table').slice(-12);
+  const texts = shown.map((line) => {
+    const stopped = stoppedLine.safeParse(line);
+    if (!stopped.success) return JSON.stringify(line);
+    return JSON.stringify({ ...stopped.data, tables: stopped.data.tables.filter(({ state, errors }) => state !== 'completed' || errors > 0) });
+  });
+  return `exit ${code}\n${texts.join('\n').slice(0, 6_000)}\n${stderr.slice(-4_000)}`;
 }

@@ -1,0 +1,214 @@
+import { withClient } from '@millrace/local/postgres.js';
+import { withSubscription } from './end-to-end-run.js';
+import { type Line, lineOf, percentile, plain, type Sample } from './line.js';
+import { prepareTask, removeTask, slotIsActive, slotOf, startMillrace } from './run.js';
+import type { BenchServers } from './servers.js';
+import { createWorkload, insertWorkload } from './workload.js';
+
+const ROWS_PER_TRANSACTION = 2;
+const SESSIONS = 4;
+const TASK = 'latency';
+/** The first moments of a run compile the code and warm the caches of both ends. */
+const WARM_UP_SECONDS = 5;
+const ARRIVAL_DEADLINE_MS = 120_000;
+
+export interface LatencyLines {
+  readonly transactionsPerSecond: number;
+  readonly seconds: number;
+  readonly runs: number;
+  /** Transactions a second that the task can keep up with, where it was measured: latency at half of it. */
+  readonly maximum: number | null;
+  readonly report: (text: string) => void;
+}
+
+interface Percentiles {
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** From the commit in the source until the row can be read in the target. */
+export async function latencyLines(servers: BenchServers, options: LatencyLines): Promise<readonly Line[]> {
+  const { transactionsPerSecond, seconds, runs, maximum, report } = options;
+  await createWorkload([servers.source.url, servers.target.url], insertWorkload(0));
+  await prepareTask(servers, TASK);
+  const ours: Percentiles[] = [];
+  const peers: Percentiles[] = [];
+  const load = { perSecond: transactionsPerSecond, seconds };
+  for (let run = 1; run <= runs; run++) {
+    ours.push(await measureMillrace(servers, load));
+    peers.push(await measureNative(servers, load));
+    report(`  latency ${run}: ${said(ours)}; native ${said(peers)}`);
+  }
+  const lines = [quantile('p50', 10), quantile('p99', 60)];
+  if (maximum !== null) {
+    const perSecond = Math.floor(maximum / 2);
+    const half = await measureMillrace(servers, { perSecond, seconds });
+    report(`  latency at ${perSecond.toLocaleString('en-US')} transactions/s: ${said([half])}`);
+    lines.push(
+      lineOf({
+        name: `latency, p99 at ${perSecond.toLocaleString('en-US')} tx/s (half of the maximum)`,
+        unit: 'ms',
+        samples: plain([half.p99]),
+        goal: { of: 'value', is: 'at most', bound: 250 },
+      }),
+    );
+  }
+  await removeTask(servers, TASK);
+  return lines;
+
+  function quantile(which: keyof Percentiles, bound: number): Line {
+    const of = (all: readonly Percentiles[]): readonly Sample[] => plain(all.map((measured) => measured[which]));
+    const name = `latency, ${which} at ${transactionsPerSecond} tx/s`;
+    return lineOf({
+      name,
+      unit: 'ms',
+      samples: of(ours),
+      peer: { name: 'native', samples: of(peers) },
+      goal: { of: 'value', is: 'at most', bound },
+    });
+  }
+}
+
+interface Load {
+  readonly perSecond: number;
+  readonly seconds: number;
+}
+
+async function measureMillrace(servers: BenchServers, load: Load): Promise<Percentiles> {
+  const run = startMillrace(servers, 'run', TASK);
+  try {
+    await slotIsActive(servers, slotOf(TASK));
+    return await measure(servers, load);
+  } finally {
+    await run.stop();
+  }
+}
+
+async function measureNative(servers: BenchServers, load: Load): Promise<Percentiles> {
+  const slot = 'bench_latency';
+  return withClient(servers.source.url, async (client) => {
+    await client.query('DROP PUBLICATION IF EXISTS bench_peer; CREATE PUBLICATION bench_peer FOR TABLE bench.events');
+    await client.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [slot]);
+    try {
+      return await withSubscription(servers, slot, async () => {
+        await slotIsActive(servers, slot);
+        return measure(servers, load);
+      });
+    } finally {
+      await client.query('SELECT pg_drop_replication_slot($1)', [slot]);
+    }
+  });
+}
+
+/** Ids that one session inserts, in order. */
+interface Range {
+  readonly from: number;
+  readonly transactions: number;
+}
+
+/**
+ * Inserts at a steady rate. The source tells when each transaction committed; a session in the target looks every millisecond for what
+ * has become visible there. (The target's own commit times would not do: PostgreSQL's apply worker writes the source's time into them.)
+ */
+async function measure({ source, target }: BenchServers, load: Load): Promise<Percentiles> {
+  const first = await nextId(source.url);
+  const warmUp = ranges(first, load.perSecond * WARM_UP_SECONDS);
+  await insertSteadily(source.url, warmUp, load.perSecond);
+  const measured = ranges(endOf(warmUp), load.perSecond * load.seconds);
+  const [seen] = await Promise.all([watchArrivals(target.url, measured), insertSteadily(source.url, measured, load.perSecond)]);
+  const committed = await commitTimes(source.url, endOf(warmUp));
+  const arrived = new Map(
+    seen.flatMap(({ from, upTo, ms }) => Array.from({ length: upTo - from + 1 }, (_, index) => [from + index, ms])),
+  );
+  const latencies = committed.map(({ id, ms }) => (arrived.get(id) ?? Number.NaN) - ms);
+  if (latencies.some((latency) => Number.isNaN(latency))) throw new Error('a row of the load was not seen in the target');
+  return { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) };
+}
+
+function ranges(first: number, transactions: number): readonly Range[] {
+  const each = Math.ceil(transactions / SESSIONS);
+  return Array.from({ length: SESSIONS }, (_, session) => ({
+    from: first + session * each * ROWS_PER_TRANSACTION,
+    transactions: each,
+  }));
+}
+
+function endOf(all: readonly Range[]): number {
+  return Math.max(...all.map(({ from, transactions }) => from + transactions * ROWS_PER_TRANSACTION));
+}
+
+/**
+ * Each range in a session of the database, which keeps the pace itself: sending the transactions from here would cost the cores that are
+ * measured. The schedule does not wait for a slow commit, which would hide its delay.
+ */
+async function insertSteadily(url: string, all: readonly Range[], perSecond: number): Promise<void> {
+  await Promise.all(all.map((range) => withClient(url, (client) => client.query(paced(range, perSecond / SESSIONS)))));
+}
+
+function paced({ from, transactions }: Range, perSecond: number): string {
+  return `DO $$ DECLARE started timestamptz := clock_timestamp(); wait double precision; BEGIN
+    FOR t IN 0 .. ${transactions - 1} LOOP
+      wait := t / ${perSecond}::double precision - extract(epoch FROM clock_timestamp() - started);
+      IF wait > 0 THEN PERFORM pg_sleep(wait); END IF;
+      INSERT INTO bench.events SELECT ${from} + t * ${ROWS_PER_TRANSACTION} + i, t, now(), 1.25, 0.5, true, 'new', repeat('n', 160)
+        FROM generate_series(0, ${ROWS_PER_TRANSACTION - 1}) i;
+      COMMIT;
+    END LOOP; END $$`;
+}
+
+async function nextId(url: string): Promise<number> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query<{ next: number }>('SELECT (coalesce(max(id), 0) + 1)::int AS next FROM bench.events');
+    return rows[0]?.next ?? 1;
+  });
+}
+
+interface Arrival {
+  /** Ids that became visible since the look before. */
+  readonly from: number;
+  readonly upTo: number;
+  readonly ms: number;
+}
+
+/** Looks until all ranges are there: one statement that loops in the database, about a twentieth of a core. */
+async function watchArrivals(url: string, all: readonly Range[]): Promise<readonly Arrival[]> {
+  const bounds = all.map(({ from, transactions }) => ({ from, last: from + transactions * ROWS_PER_TRANSACTION - 1 }));
+  const array = (values: readonly number[]): string => `ARRAY[${values.join(', ')}]::bigint[]`;
+  return withClient(url, async (client) => {
+    await client.query('CREATE TEMP TABLE seen (first bigint, last bigint, at timestamptz)');
+    await client.query(`DO $$ DECLARE next bigint[] := ${array(bounds.map(({ from }) => from))}; last bigint[] := ${array(bounds.map((range) => range.last))};
+      open int := ${SESSIONS}; top bigint; deadline timestamptz := clock_timestamp() + interval '${ARRIVAL_DEADLINE_MS} ms'; BEGIN
+      WHILE open > 0 AND clock_timestamp() < deadline LOOP
+        FOR s IN 1 .. ${SESSIONS} LOOP
+          CONTINUE WHEN next[s] > last[s];
+          SELECT max(id) INTO top FROM bench.events WHERE id >= next[s] AND id <= last[s];
+          IF top IS NOT NULL THEN
+            INSERT INTO seen VALUES (next[s], top, clock_timestamp());
+            next[s] := top + 1;
+            IF top = last[s] THEN open := open - 1; END IF;
+          END IF;
+        END LOOP;
+        PERFORM pg_sleep(0.001);
+      END LOOP; END $$`);
+    const { rows } = await client.query<{ from: number; upTo: number; ms: number }>(
+      'SELECT first::float8 AS "from", last::float8 AS "upTo", (extract(epoch FROM at) * 1000)::float8 AS ms FROM seen',
+    );
+    return rows;
+  });
+}
+
+/** When each row from `first` on was committed in the source. */
+async function commitTimes(url: string, first: number): Promise<readonly { readonly id: number; readonly ms: number }[]> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query<{ id: number; ms: number }>(
+      'SELECT id::float8 AS id, (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000)::float8 AS ms FROM bench.events WHERE id >= $1',
+      [first],
+    );
+    return rows;
+  });
+}
+
+function said(all: readonly Percentiles[]): string {
+  const last = all.at(-1);
+  return last === undefined ? '' : `p50 ${last.p50.toFixed(1)} ms, p99 ${last.p99.toFixed(1)} ms`;
+}

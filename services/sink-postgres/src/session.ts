@@ -2,6 +2,7 @@ import { closeSession, connect } from '@millrace/postgres/connect.js';
 import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
+import { watchSession } from './session-watch.js';
 
 /**
  * Fixed for every session of a sink: how texts are read must not depend on a role's or a database's settings, names are always
@@ -37,6 +38,7 @@ export interface SinkSession {
 export async function openSinkSession(connection: ConnectionSettings, applicationName: string): Promise<SinkSession> {
   const client = await connect(connection, { applicationName, settings: SESSION_SETTINGS });
   try {
+    await watchSession(client, connection);
     return { client, triggersOff: await switchTriggersOff(client) };
   } catch (error) {
     await closeSession(client);

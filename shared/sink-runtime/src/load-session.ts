@@ -83,9 +83,10 @@ export class LoadSession {
     if (record.kind !== 'rows' && record.kind !== 'chunk-ended') return 'done';
     const table = this.#tables.get(tableKey(record.table));
     if (table?.load !== record.load) return 'not ours';
-    if (table.settled || table.applied.has(record.chunk)) return 'done';
+    if (table.settled) return 'done';
     const counting = await this.#countingChunk(table, record);
-    if (counting === null) return 'done';
+    // Asked only now: a table that starts again forgets its chunks when it is prepared, and comes whole.
+    if (counting === null || table.applied.has(record.chunk)) return 'done';
 
     const starts = record.kind === 'rows' ? record.seq === 0 : record.parts === 0;
     if (starts) await this.#begin(lane, table, { record, counting });

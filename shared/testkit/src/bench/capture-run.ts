@@ -26,19 +26,28 @@ export async function runCapture(servers: BenchServers, task: string, backlog: B
   });
   await using log = journal.log();
   const run = startMillrace(servers, 'capture', task);
-  await slotIsActive(servers, slotOf(task));
-  const meter = await CostMeter.start(servers.pids);
   const done = new AbortController();
-  const watching = watchEnd(log, done.signal);
-  await confirmed(servers, slotOf(task), backlog);
-  const cost = meter.finish(await endOf(log, backlog, watching, done));
-  await run.stop();
-  return cost;
+  try {
+    await slotIsActive(servers, slotOf(task));
+    const meter = await CostMeter.start(servers.pids);
+    const watching = watchEnd(log, done.signal);
+    await confirmed(servers, slotOf(task), backlog);
+    done.abort();
+    return await meter.finish(await endOf(log, backlog, await watching));
+  } finally {
+    done.abort();
+    await run.stop();
+  }
+}
+
+interface Look {
+  readonly end: bigint;
+  readonly ms: number;
 }
 
 /** When the journal's end was first seen at or beyond each offset. */
-async function watchEnd(log: JournalLog, signal: AbortSignal): Promise<readonly { readonly end: bigint; readonly ms: number }[]> {
-  const seen: { end: bigint; ms: number }[] = [];
+async function watchEnd(log: JournalLog, signal: AbortSignal): Promise<readonly Look[]> {
+  const seen: Look[] = [];
   while (!signal.aborted) {
     const { end } = await log.bounds();
     if (seen.at(-1)?.end !== end) seen.push({ end, ms: performance.now() });
@@ -48,14 +57,7 @@ async function watchEnd(log: JournalLog, signal: AbortSignal): Promise<readonly 
 }
 
 /** Moment at which the sentinel's block was in the journal; the slot's own answer comes up to a second later. */
-async function endOf(
-  log: JournalLog,
-  backlog: Backlog,
-  watching: ReturnType<typeof watchEnd>,
-  done: AbortController,
-): Promise<number> {
-  done.abort();
-  const seen = await watching;
+async function endOf(log: JournalLog, backlog: Backlog, seen: readonly Look[]): Promise<number> {
   const { start, end } = await log.bounds();
   const from = end - TAIL > start ? end - TAIL : start;
   const floor = backlog.beforeSentinel.toString(16).padStart(16, '0');

@@ -85,7 +85,10 @@ export class CostMeter {
     this.#servers = servers;
     this.#before = before;
     this.#startedMs = startedMs;
-    this.#sampler = setInterval(() => void this.#sample(), SAMPLE_EVERY_MS);
+    this.#sampler = setInterval(() => {
+      // A process that ends while it is looked at has no size any more.
+      this.#sample().catch(() => undefined);
+    }, SAMPLE_EVERY_MS);
   }
 
   /** `startedMs`: the clock's beginning where it lies before this call (performance.now()). */

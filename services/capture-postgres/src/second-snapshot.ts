@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Snapshot } from '@millrace/contract/load.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import { sqlStateOf } from '@millrace/postgres/connect-error.js';
-import { queryError } from './query-error.js';
-import { parseLsn, positionAt, type SourceIdentity } from './lsn.js';
 import { closeSession } from '@millrace/postgres/connect.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
+import { parseLsn, positionAt, type SourceIdentity } from './lsn.js';
+import { queryError } from './query-error.js';
 import { openSession } from './session.js';
 import { type ExportedSnapshotOptions, openExportedSnapshot } from './snapshot.js';
 

@@ -4,10 +4,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { createDatabase, scratchFolder, startPostgres, type TestDatabase } from '@millrace/testkit/servers.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
-import { closeSession } from '@millrace/postgres/connect.js';
 import { openSession } from './session.js';
 
 let database: TestDatabase;
@@ -52,7 +52,10 @@ test.each([false, true])(
       await admin.query(`ALTER DATABASE ${database.name} SET ${name} = '${value}'`);
     await closeSession(admin);
     const url = `${database.url}?options=-c%20DateStyle%3DSQL%20-c%20geqo%3Doff`;
-    const session = await openSession(parseConnectionUrl(url, 'source'), { applicationName: 'millrace:test:settings', replication });
+    const session = await openSession(parseConnectionUrl(url, 'source'), {
+      applicationName: 'millrace:test:settings',
+      replication,
+    });
     const { rows } =
       await session.query(`SELECT '2020-03-04 05:06:07.89+09'::timestamptz::text AS t, '1 mon 2 days'::interval::text AS i,
     (0.1::float8 + 0.2::float8)::text AS f, '\\xff00'::bytea::text AS b, 12.5::money::text AS m, 'pg_class'::regclass::text AS r,

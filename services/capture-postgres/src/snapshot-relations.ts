@@ -1,8 +1,8 @@
 import type { TableId, TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import type { RelationStatistics } from './chunk-plan.js';
-import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 
 /** A relation that stores rows of a table: the table itself, or one leaf of a partitioned table. */
 export interface StoredRelation {
@@ -72,6 +72,18 @@ function changeOf(before: StoredRelation, now: StoredRelation | undefined, table
     if (!same) return `its column ${name} was dropped, renamed or given another type`;
   }
   return null;
+}
+
+/**
+ * A unique or exclusion constraint beside the primary key. Rows of different snapshots together may violate it though each snapshot does
+ * not, so chunks of such a table make sense only beside others of their own.
+ */
+export async function hasOtherUniqueness(client: Client, relation: StoredRelation): Promise<boolean> {
+  const { rowCount } = await client.query(
+    'SELECT FROM pg_index WHERE indrelid = $1 AND (indisunique OR indisexclusion) AND NOT indisprimary LIMIT 1',
+    [relation.oid],
+  );
+  return rowCount === 1;
 }
 
 interface StatisticsRow {

@@ -1,10 +1,10 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import type { Client } from 'pg';
+import { closeSession } from '@millrace/postgres/connect.js';
 import { sqlStateOf } from '@millrace/postgres/connect-error.js';
-import { queryError } from './query-error.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import { quoteLiteral } from '@millrace/postgres/quote-identifier.js';
-import { closeSession } from '@millrace/postgres/connect.js';
+import type { Client } from 'pg';
+import { queryError } from './query-error.js';
 import { openSession } from './session.js';
 
 /** How long the session that holds the snapshot may take to answer before it counts as gone. */

@@ -4,15 +4,15 @@ import { decodeRow } from '@millrace/codec/row-reader.js';
 import type { ChunkSpec, RowFilter, Snapshot, SnapshotTable } from '@millrace/contract/load.js';
 import type { Value } from '@millrace/contract/row.js';
 import type { TableVersion } from '@millrace/contract/table.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { createDatabase, type TestDatabase, waitUntil } from '@millrace/testkit/servers.js';
 import fc from 'fast-check';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeTables } from './catalog/describe-tables.js';
 import type { ChunkSize } from './chunk-plan.js';
-import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { openSecondSnapshot } from './second-snapshot.js';
-import { closeSession } from '@millrace/postgres/connect.js';
 import { openSession } from './session.js';
 
 const IDENTITY = { source: 'test/1', timeline: 1 };

@@ -2,6 +2,9 @@ import type { ChunkPart, ChunkSpec, KeyRange, Snapshot, SnapshotTable } from '@m
 import type { Position } from '@millrace/contract/position.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
+import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
+import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { chunkCondition, formatLocator, keyCondition, keyLiteral, parseLocator } from './chunk-locator.js';
 import {
@@ -12,15 +15,13 @@ import {
   planChunks,
   rowsPerChunk,
 } from './chunk-plan.js';
-import { sqlStateOf } from '@millrace/postgres/connect-error.js';
-import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import { copyOut } from './copy-out.js';
 import { CopyRowsEncoder } from './copy-rows.js';
-import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import { filterCondition } from './row-filter.js';
 import {
   checkUnchanged,
   databaseFacts,
+  hasOtherUniqueness,
   relationByName,
   relationStatistics,
   type StoredRelation,
@@ -144,12 +145,12 @@ class PostgresSnapshot implements Snapshot {
     const { oid } = relation;
     // Leaves overlap in their keys, so only a table that stores its own rows is cut by them.
     const own = relation.schema === schema.id.schema && relation.table === schema.id.table;
-    const plan = await this.#query(signal, (client) =>
-      relationStatistics(client, relation, schema.primaryKey[0] ?? null).then((statistics) => ({
-        statistics,
-        chunks: planChunks(own ? schema : { ...schema, primaryKey: [] }, statistics, this.size, this.can),
-      })),
-    );
+    const plan = await this.#query(signal, async (client) => {
+      const statistics = await relationStatistics(client, relation, schema.primaryKey[0] ?? null);
+      const byKeys = own && (!this.can.pageRanges || !(await hasOtherUniqueness(client, relation)));
+      const chunks = planChunks(byKeys ? schema : { ...schema, primaryKey: [] }, statistics, this.size, this.can);
+      return { statistics, chunks };
+    });
     if (after !== null) {
       const done = parseLocator(after.locator);
       if (done.kind === 'pages') {

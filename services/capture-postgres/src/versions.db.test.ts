@@ -1,12 +1,12 @@
 import { fingerprintOf } from '@millrace/codec/fingerprint.js';
 import type { TableSelector } from '@millrace/contract/capture.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { scratchFolder, startPostgres } from '@millrace/testkit/servers.js';
 import { expect, test } from 'vitest';
 import { assessSource } from './assess/assess-source.js';
 import { describeTables } from './catalog/describe-tables.js';
-import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { openSecondSnapshot } from './second-snapshot.js';
-import { closeSession } from '@millrace/postgres/connect.js';
 import { openSession } from './session.js';
 import { readIdentity } from './source-identity.js';
 

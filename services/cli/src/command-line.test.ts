@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { type OptionDefinition, TASK_OPTIONS } from '@millrace/config/task-options.js';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
-import { addOptions, CONNECTION_OPTIONS, readConfig, RUN_OPTIONS } from './command-line.js';
+import { addOptions, CONNECTION_OPTIONS, RUN_OPTIONS, readConfig } from './command-line.js';
 
 test('`run` has exactly the flags that scripts rely on', () => {
   const flags = addOptions(new Command(), RUN_OPTIONS).options.map(({ long }) => long);
@@ -22,7 +22,10 @@ test('--include and --exclude are repeatable', () => {
 });
 
 test('a flag that is missing is named with the variable that could stand for it', async () => {
-  await expect(readConfig(CONNECTION_OPTIONS, { name: 'x' }, null)).rejects.toMatchObject({ code: 'USAGE_OPTION_MISSING', details: { option: '--source', env: 'SOURCE_URL' } });
+  await expect(readConfig(CONNECTION_OPTIONS, { name: 'x' }, null)).rejects.toMatchObject({
+    code: 'USAGE_OPTION_MISSING',
+    details: { option: '--source', env: 'SOURCE_URL' },
+  });
 });
 
 test('the README lists every option as the definition has it', async () => {

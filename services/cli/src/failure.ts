@@ -6,7 +6,11 @@ export function describeFailure(error: unknown): WorkerFailure {
   if (error instanceof MillraceError) {
     return { code: error.code, class: error.class, message: error.message, cause: error.why, remedy: error.remedy };
   }
-  const internal = new MillraceError('INTERNAL', { what: error instanceof Error ? error.message : String(error) }, { cause: error });
+  const internal = new MillraceError(
+    'INTERNAL',
+    { what: error instanceof Error ? error.message : String(error) },
+    { cause: error },
+  );
   return describeFailure(internal);
 }
 

@@ -1,6 +1,6 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { Command, CommanderError } from 'commander';
-import { addOptions, CONNECTION_OPTIONS, readConfig, RUN_OPTIONS } from './command-line.js';
+import { addOptions, CONNECTION_OPTIONS, RUN_OPTIONS, readConfig } from './command-line.js';
 import { assessCommand } from './commands/assess.js';
 import { journalCommand } from './commands/journal.js';
 import { removeCommand } from './commands/remove.js';
@@ -41,7 +41,9 @@ addOptions(program.command('journal'), CONNECTION_OPTIONS)
 addOptions(program.command('status'), CONNECTION_OPTIONS)
   .description('tell where a task stands, from the journal and the target alone')
   .action((flags: Flags) =>
-    finish('status', flags, async () => statusCommand(await readConfig(CONNECTION_OPTIONS.partial({ source: true }), flags, null))),
+    finish('status', flags, async () =>
+      statusCommand(await readConfig(CONNECTION_OPTIONS.partial({ source: true }), flags, null)),
+    ),
   );
 
 addOptions(program.command('remove'), CONNECTION_OPTIONS)
@@ -51,11 +53,17 @@ addOptions(program.command('remove'), CONNECTION_OPTIONS)
     finish('remove', flags, async () => removeCommand(await readConfig(CONNECTION_OPTIONS, flags, null), flags['yes'] === true)),
   );
 
-function taskCommand(name: string, description: string, act: (config: Awaited<ReturnType<typeof readRunConfig>>) => Promise<number>): void {
+function taskCommand(
+  name: string,
+  description: string,
+  act: (config: Awaited<ReturnType<typeof readRunConfig>>) => Promise<number>,
+): void {
   addOptions(program.command(name), RUN_OPTIONS)
     .description(description)
     .argument('[TASK.yaml]', 'file with the same options as keys')
-    .action((file: string | undefined, flags: Flags) => finish(name, flags, async () => act(await readRunConfig(flags, file ?? null))));
+    .action((file: string | undefined, flags: Flags) =>
+      finish(name, flags, async () => act(await readRunConfig(flags, file ?? null))),
+    );
 }
 
 function readRunConfig(flags: Flags, file: string | null) {
@@ -87,7 +95,10 @@ function usage(error: CommanderError): void {
     return;
   }
   const problem = error.message.replace(/^error: /, '');
-  refuse(new MillraceError('USAGE_UNKNOWN', { problem }, { cause: error }), { command: process.argv[2] ?? '', json: process.argv.includes('--json') });
+  refuse(new MillraceError('USAGE_UNKNOWN', { problem }, { cause: error }), {
+    command: process.argv[2] ?? '',
+    json: process.argv.includes('--json'),
+  });
 }
 
 // A reader that closes the pipe (`| head`) has seen enough; what runs goes on.

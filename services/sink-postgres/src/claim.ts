@@ -14,7 +14,12 @@ const PATIENCE = '3s';
  */
 export async function takeOver(
   client: Client,
-  { task, state, definition, claimant }: { readonly task: string; readonly state: TaskState; readonly definition: string; readonly claimant?: Claimant },
+  {
+    task,
+    state,
+    definition,
+    claimant,
+  }: { readonly task: string; readonly state: TaskState; readonly definition: string; readonly claimant?: Claimant },
 ): Promise<bigint> {
   await createStateSchema(client);
   await client.query(`SET lock_timeout = '${PATIENCE}'`);

@@ -78,7 +78,12 @@ class PostgresSink implements SinkWriter {
     const session = await openSinkSession(this.#connection, this.#applicationName('claim'));
     this.#session = session;
     return this.#doing('claiming the task', async () => {
-      this.#generation = await takeOver(session.client, { task: this.#settings.task, state: this.#state, definition, ...(claimant === undefined ? {} : { claimant }) });
+      this.#generation = await takeOver(session.client, {
+        task: this.#settings.task,
+        state: this.#state,
+        definition,
+        ...(claimant === undefined ? {} : { claimant }),
+      });
       this.#applier = new GroupApplier({
         task: this.#settings.task,
         generation: this.#generation,
@@ -168,9 +173,9 @@ class PostgresSink implements SinkWriter {
     );
   }
 
-  deadLettersPublished(upToId: bigint): Promise<void> {
+  deadLettersPublished(ids: readonly bigint[]): Promise<void> {
     return this.#others.use((session) =>
-      this.#doing('clearing dead letters', () => this.#state.deadLettersPublished(session.client, upToId)),
+      this.#doing('clearing dead letters', () => this.#state.deadLettersPublished(session.client, ids)),
     );
   }
 

@@ -85,7 +85,7 @@ export class GroupApplier implements ApplyContext, AsyncDisposable {
         break;
       }
       case 'error':
-        await state.setState(client, version.source, 'error', { code: change.code, message: change.message });
+        await state.failTable(client, version, { code: change.code, message: change.message });
         break;
       default:
         assertNever(change);

@@ -89,7 +89,8 @@ class Cutter {
       case 'nothing':
         return;
       case 'hole':
-        return this.hole(version);
+        this.hole(version);
+        return;
       case 'delete':
         this.log.becomeDelete(change);
         break;

@@ -122,7 +122,10 @@ function changeOf(order: Order, table: TableVersion, event: Event, n: number): C
 }
 
 /** Applies what the steps leave, strictly. */
-function apply(target: Map<number, ModelRow>, { log, steps, order }: { readonly log: ChangeLog; readonly steps: readonly Step[]; readonly order: Order }): 'done' | 'hole' {
+function apply(
+  target: Map<number, ModelRow>,
+  { log, steps, order }: { readonly log: ChangeLog; readonly steps: readonly Step[]; readonly order: Order },
+): 'done' | 'hole' {
   for (const step of steps) {
     if (step.kind === 'hole') return 'hole';
     if (step.kind !== 'rows') throw new Error('no schema changes here');
@@ -131,7 +134,7 @@ function apply(target: Map<number, ModelRow>, { log, steps, order }: { readonly 
       const kind = log.kinds.at(change);
       const bytes = log.buffer(log.sources.at(change));
       const image = (start: number, end: number): Row => decodeRow(log.version(change), bytes, start, end);
-      const place = (row: Row): number => KEYS[order].findIndex((each) => each === row[1]);
+      const place = (row: Row): number => KEYS[order].findIndex((each) => String(each) === String(row[1]));
       const after = kind === CHANGE.delete ? null : image(log.afterStarts.at(change), log.afterEnds.at(change));
       const before = log.beforeStarts.at(change) < 0 ? null : image(log.beforeStarts.at(change), log.beforeEnds.at(change));
       let old: ModelRow | undefined;

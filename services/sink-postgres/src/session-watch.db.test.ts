@@ -3,8 +3,8 @@ import { createDatabase, type TestDatabase } from '@millrace/testkit/servers.js'
 import { TcpProxy } from '@millrace/testkit/tcp-proxy.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSinkSession } from './session.js';
-import { isConnectionLoss } from './sql-state.js';
 import { watchSession } from './session-watch.js';
+import { isConnectionLoss } from './sql-state.js';
 
 let database: TestDatabase;
 

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import { closeSession, connect } from '@millrace/postgres/connect.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
@@ -13,6 +14,7 @@ const SILENCE_MS = 15_000;
  */
 export async function watchSession(client: Client, connection: ConnectionSettings, silenceMs = SILENCE_MS): Promise<void> {
   const { stream } = client.connection;
+  if (!(stream instanceof Socket)) return;
   const { rows } = await client.query<Backend>(
     'SELECT pid, backend_start::text AS started FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()',
   );

@@ -146,7 +146,9 @@ test('a newer sink waits for the chunk that an older one is committing', async (
   let taken: Promise<void> | undefined;
   await inTransaction(older, async () => {
     await state.hold(older, generation);
-    taken = claim(newer).then(() => void (claimed = true));
+    taken = claim(newer).then(() => {
+      claimed = true;
+    });
     const watcher = await session();
     await somebodyWaits(watcher, 'the claim to wait');
     expect(claimed).toBe(false);

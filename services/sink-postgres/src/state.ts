@@ -2,8 +2,8 @@ import { displayTable } from '@millrace/codec/table-key.js';
 import type { LoadChunk } from '@millrace/contract/load.js';
 import type { Checkpoint, Position } from '@millrace/contract/position.js';
 import type { DeadLetter, LoadedRows, SinkState, TableProgress, TableState } from '@millrace/contract/sink.js';
-import type { Claimant } from '@millrace/contract/task.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
+import type { Claimant } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
@@ -100,8 +100,14 @@ export class TaskState {
   }
 
   async #taken(client: Client, { run }: Claimant): Promise<MillraceError> {
-    const { rows } = await client.query<{ run: string | null }>('SELECT run FROM millrace.checkpoint WHERE task = $1', [this.task]);
-    return new MillraceError('SINK_FENCED', { task: this.task, expected: `run ${run}`, found: `of run ${rows[0]?.run ?? 'unknown'}` });
+    const { rows } = await client.query<{ run: string | null }>('SELECT run FROM millrace.checkpoint WHERE task = $1', [
+      this.task,
+    ]);
+    return new MillraceError('SINK_FENCED', {
+      task: this.task,
+      expected: `run ${run}`,
+      found: `of run ${rows[0]?.run ?? 'unknown'}`,
+    });
   }
 
   async initialize(client: Client, generation: bigint, checkpoint: Checkpoint): Promise<void> {
@@ -406,8 +412,8 @@ export class TaskState {
     return z.array(deadLetterRow).parse(rows).map(toDeadLetter);
   }
 
-  async deadLettersPublished(client: Client, upToId: bigint): Promise<void> {
-    await client.query('DELETE FROM millrace.dead_letter WHERE task = $1 AND id <= $2', [this.task, upToId]);
+  async deadLettersPublished(client: Client, ids: readonly bigint[]): Promise<void> {
+    await client.query('DELETE FROM millrace.dead_letter WHERE task = $1 AND id = ANY ($2::int8[])', [this.task, ids]);
   }
 
   /** Drops the task's rows, and the schema with its last task. Returns what was there, in words. */

@@ -140,7 +140,7 @@ test('whatever the sizes, the journal gets every transaction once, whole and in 
       expect(Math.max(...journal.blocks.map(({ bytes }) => bytes))).toBeLessThan(1_700_000);
       expect(seen.inForce.at(-1)).toEqual(at(transactions.length));
     }),
-    { numRuns: 60 },
+    { numRuns: 20 },
   );
 });
 

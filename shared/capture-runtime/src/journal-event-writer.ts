@@ -80,6 +80,8 @@ export class JournalEventWriter implements EventWriter {
 
   begin(transactionId: string): void {
     invariant(!this.#inTransaction, 'Begin inside a transaction');
+    // A Schema event ends its block: the rows of a table that waits for its load must not share one with the event that says so.
+    if (this.#open.schemaCount > 0) this.#cut(null);
     this.#open.begin(transactionId);
     this.#inTransaction = true;
     this.#sliceIndex = 0;

@@ -92,7 +92,13 @@ async function* recordsOf(...events: readonly LoadEvent[]): AsyncGenerator<LoadR
 const resolve = (): Promise<TableVersion> => Promise.resolve(version);
 
 test('#13 after a restart it is known which chunks were begun and which of them ended, over all attempts', async () => {
-  const first = [requested('0.1'), continued('0.1', 1), chunkBegan(1, 0, null, '5'), chunkBegan(1, 1, '5', '9'), chunkEnded(1, 0)];
+  const first = [
+    requested('0.1'),
+    continued('0.1', 1),
+    chunkBegan(1, 0, null, '5'),
+    chunkBegan(1, 1, '5', '9'),
+    chunkEnded(1, 0),
+  ];
   const second = [continued('0.1', 2), chunkBegan(2, 1, '5', '9'), chunkEnded(2, 1), chunkBegan(2, 2, '9', null)];
   const [load] = await pendingLoads(recordsOf(...first, ...second), resolve);
   expect(load).toMatchObject({ attempt: 2, begun: [chunk(0, null, '5'), chunk(1, '5', '9'), chunk(2, '9', null)] });
@@ -110,13 +116,23 @@ test('#13 what an earlier capture began before it was fenced is read again with 
 
 test('#13 an attempt of the same number by an earlier capture starts the table again', async () => {
   const load: PendingLoad = { ...newPendingLoad('0.1', version), attempt: 1, inherited: true };
-  await readAgain(load, recordsOf(requested('0.1'), continued('0.1', 1), chunkBegan(1, 0, null, '5'), continued('0.1', 1)), resolve);
+  await readAgain(
+    load,
+    recordsOf(requested('0.1'), continued('0.1', 1), chunkBegan(1, 0, null, '5'), continued('0.1', 1)),
+    resolve,
+  );
   expect(load.restart).toBe(true);
 });
 
 describe('a load goes on in another snapshot', () => {
   const keyed: TableVersion = { ...version, schema: { ...version.schema, identityColumns: ['id'] } };
-  const begun: PendingLoad = { ...newPendingLoad('0.1', keyed), attempt: 1, asOf, begun: [chunk(0, null, '5')], ended: new Set([0]) };
+  const begun: PendingLoad = {
+    ...newPendingLoad('0.1', keyed),
+    attempt: 1,
+    asOf,
+    begun: [chunk(0, null, '5')],
+    ended: new Set([0]),
+  };
 
   test('where its chunks hold ranges of keys and the table is the same', () => {
     expect(canContinue(begun, asOf, keyed)).toBe(true);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { LoadEvent } from '@millrace/codec/load-record.js';
 import { displayTable, tableKey } from '@millrace/codec/table-key.js';
 import type { ChunkEncoding, ChunkSpec, RowFilter, Snapshot, SnapshotTable } from '@millrace/contract/load.js';
+import type { Position } from '@millrace/contract/position.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { BoundedQueue } from '@millrace/flow/bounded-queue.js';
@@ -10,8 +11,8 @@ import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { canContinue, newPendingLoad, type PendingLoad, type ResolveVersion, readAgain } from './load-plan.js';
 
-/** Snapshots in which one table may be begun before its load is given up: each one was lost, or the table rewritten under it. */
-const MAX_ATTEMPTS = 20;
+/** Attempts, two to a snapshot, before a load is given up: each snapshot was lost, or the table rewritten under it. */
+const MAX_ATTEMPTS = 40;
 
 export interface LoadProducerOptions {
   readonly topic: LoadTopicWriter;
@@ -75,6 +76,7 @@ export class LoadProducer {
         continue;
       }
       try {
+        if (snapshot === null) await this.#announce(batch);
         snapshot ??= await this.#options.snapshot(
           batch.map(({ version }) => version.source),
           signal,
@@ -92,6 +94,49 @@ export class LoadProducer {
       for (const [key, load] of this.#pending) if (load.finished) this.#pending.delete(key);
     }
     await snapshot?.[Symbol.asyncDispose]();
+  }
+
+  /**
+   * Begins an attempt that reads nothing, for loads that were begun before: from here on no earlier capture is heard, and the sink lets
+   * go of chunks that will not end. Before the snapshot, which waits for every transaction of the source's server: the sink's may be
+   * among them.
+   */
+  async #announce(batch: readonly PendingLoad[]): Promise<void> {
+    for (const pending of batch) {
+      if (pending.asOf === null) continue;
+      pending.attempt += 1;
+      await this.#began(pending, { asOf: pending.asOf, restart: false, estimate: { rows: 0, bytes: 0 } });
+    }
+  }
+
+  async #began(
+    pending: PendingLoad,
+    {
+      asOf,
+      restart,
+      estimate,
+    }: {
+      readonly asOf: Position;
+      readonly restart: boolean;
+      readonly estimate: { readonly rows: number; readonly bytes: number };
+    },
+  ): Promise<void> {
+    const { topic, encoding, resolve, signal } = this.#options;
+    const { load, version, attempt } = pending;
+    pending.asOf = asOf;
+    await topic.control({
+      kind: 'began',
+      load,
+      table: version.source,
+      registryId: version.registryId,
+      attempt,
+      asOf,
+      restart,
+      encoding: encoding(version.schema),
+      estimatedRows: estimate.rows,
+      estimatedBytes: estimate.bytes,
+    });
+    if (pending.inherited) await readAgain(pending, topic.controlRecords(signal), resolve);
   }
 
   /** Loads that were begun before: those that cannot go on in this snapshot start again, with the table's version of now. */
@@ -126,8 +171,12 @@ export class LoadProducer {
     const lanes = Array.from({ length: this.#options.topic.lanes }, () => new BoundedQueue<ChunkJob>(1));
     const dispatch = async (): Promise<void> => {
       const ends: Promise<void>[] = [];
-      for (const [at, pending] of batch.entries())
-        ends.push((await this.#dispatchTable({ snapshot, pending, lanes, firstLane: at, signal })).ended);
+      for (const [at, pending] of batch.entries()) {
+        const { ended } = await this.#dispatchTable({ snapshot, pending, lanes, firstLane: at, signal });
+        // Awaited when all are dispatched; a failure before that must not count as unhandled.
+        ended.catch(() => undefined);
+        ends.push(ended);
+      }
       for (const queue of lanes) queue.end();
       await Promise.all(ends);
     };
@@ -170,23 +219,10 @@ export class LoadProducer {
       pending.restart = false;
     }
     pending.attempt += 1;
-    pending.asOf = snapshot.position;
     const { attempt } = pending;
     const estimate = await snapshot.estimate(source);
     this.#options.onBegan?.(source, estimate.rows);
-    await topic.control({
-      kind: 'began',
-      load,
-      table: source,
-      registryId: pending.version.registryId,
-      attempt,
-      asOf: snapshot.position,
-      restart,
-      encoding: table.encoding,
-      estimatedRows: estimate.rows,
-      estimatedBytes: estimate.bytes,
-    });
-    if (pending.inherited) await readAgain(pending, topic.controlRecords(signal), this.#options.resolve);
+    await this.#began(pending, { asOf: snapshot.position, restart, estimate });
     crashPoint('load-began');
 
     let open = 1;

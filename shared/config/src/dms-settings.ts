@@ -30,13 +30,19 @@ export function misspeltSetting(settings: unknown): string | null {
     if (known === '' || typeof value !== 'object' || value === null) continue;
     const names = known.split(' ');
     const misspelt = Object.keys(value).find((name) => !names.includes(name));
-    if (misspelt !== undefined) return unknownKey(`${group}.${misspelt}`, names.map((name) => `${group}.${name}`));
+    if (misspelt !== undefined)
+      return unknownKey(
+        `${group}.${misspelt}`,
+        names.map((name) => `${group}.${name}`),
+      );
   }
   return null;
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
-  const [nearest] = known.map((name) => ({ name, edits: editsBetween(key.toLowerCase(), name.toLowerCase()) })).sort((a, b) => a.edits - b.edits);
+  const [nearest] = known
+    .map((name) => ({ name, edits: editsBetween(key.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.edits - b.edits);
   const hint = nearest !== undefined && nearest.edits <= 4 ? `; did you mean ${nearest.name}?` : '';
   return `"${key}" is not a task setting${hint}`;
 }

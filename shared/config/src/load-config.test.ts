@@ -20,10 +20,23 @@ async function file(text: string): Promise<string> {
 }
 
 test('a flag wins over the environment, the environment over the file; an empty variable is none', async () => {
-  const path = await file('name: of-file\nkafka: file:1\nregistry: http://file\nmetrics-port: 9090\ninclude: [a.b]\njson: true\n');
+  const path = await file(
+    'name: of-file\nkafka: file:1\nregistry: http://file\nmetrics-port: 9090\ninclude: [a.b]\njson: true\n',
+  );
   const env = { KAFKA_BROKERS: 'env:1', SCHEMA_REGISTRY_URL: 'http://env', MILLRACE_NAME: '' };
-  const config = await loadConfig(taskConfigSchema, { flags: { source: 's', target: 't', registry: 'http://flag' }, env, file: path });
-  expect(config).toMatchObject({ name: 'of-file', kafka: 'env:1', registry: 'http://flag', metricsPort: 9090, include: ['a.b'], json: true });
+  const config = await loadConfig(taskConfigSchema, {
+    flags: { source: 's', target: 't', registry: 'http://flag' },
+    env,
+    file: path,
+  });
+  expect(config).toMatchObject({
+    name: 'of-file',
+    kafka: 'env:1',
+    registry: 'http://flag',
+    metricsPort: 9090,
+    include: ['a.b'],
+    json: true,
+  });
 });
 
 test.each([
@@ -35,11 +48,16 @@ test.each([
   ['file', FLAGS, {}, 'a: [', 'CONFIG_FILE', 'task.yaml'],
 ] as const)('a bad value of a %s is named with its place', async (_, flags, env, text, code, named) => {
   const path = text === null ? null : await file(text);
-  await expect(loadConfig(taskConfigSchema, { flags, env, file: path })).rejects.toMatchObject({ code, message: expect.stringContaining(named) });
+  await expect(loadConfig(taskConfigSchema, { flags, env, file: path })).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining(named),
+  });
 });
 
 test('a value that holds a password is not shown', async () => {
   const flags = { ...FLAGS, source: '' };
   const env = { KAFKA_SASL_PASSWORD: '' };
-  await expect(loadConfig(taskConfigSchema, { flags, env, file: null })).rejects.toMatchObject({ message: expect.stringContaining('(hidden)') });
+  await expect(loadConfig(taskConfigSchema, { flags, env, file: null })).rejects.toMatchObject({
+    message: expect.stringContaining('(hidden)'),
+  });
 });

@@ -15,7 +15,12 @@ test('without a file the defaults are those of the documentation', () => {
 
 test('settings that AWS DMS knows and that mean nothing here are accepted and listed, groups that are null too', () => {
   const parsed = parseTaskSettings(
-    JSON.stringify({ TargetMetadata: { SupportLobs: true }, CharacterSetSettings: null, ErrorBehavior: null, FullLoadSettings: { CommitRate: 10_000 } }),
+    JSON.stringify({
+      TargetMetadata: { SupportLobs: true },
+      CharacterSetSettings: null,
+      ErrorBehavior: null,
+      FullLoadSettings: { CommitRate: 10_000 },
+    }),
     's.json',
   );
   expect(parsed.ignored).toEqual(['FullLoadSettings.CommitRate', 'TargetMetadata']);
@@ -28,6 +33,6 @@ test.each([
   [{ FullLoadSettings: { TargetTablePrepMode: 'DO_NOTHIN' } }, 'FullLoadSettings.TargetTablePrepMode'],
   [{ FullLoadSettings: { MaxFullLoadSubTasks: '8' } }, 'FullLoadSettings.MaxFullLoadSubTasks'],
   [[], 'the file'],
-])('%j is refused by the setting\'s name', (settings, named) => {
+])("%j is refused by the setting's name", (settings, named) => {
   expect(problem(settings)).toMatchObject({ code: 'TASK_SETTINGS_INVALID', message: expect.stringContaining(named) });
 });

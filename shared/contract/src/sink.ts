@@ -2,8 +2,8 @@ import type { EventBlock } from './events.js';
 import type { Finding } from './finding.js';
 import type { ChunkEncoding, KeyRange, LoadChunk } from './load.js';
 import type { Checkpoint, Position } from './position.js';
-import type { Claimant } from './task.js';
 import type { TableId, TableSchema, TableVersion } from './table.js';
+import type { Claimant } from './task.js';
 
 /** Declared by the connector, proved by its conformance suite. */
 export type SinkGuarantee = 'transactional' | 'idempotent' | 'at-least-once';
@@ -162,7 +162,8 @@ export interface SinkWriter extends AsyncDisposable {
   ): Promise<void>;
   /** Dead letters not yet published, oldest first, at most `limit`. */
   deadLetters(limit: number): Promise<readonly DeadLetter[]>;
-  deadLettersPublished(upToId: bigint): Promise<void>;
+  /** Exactly these: ids are not in commit order, so a lower one may have come meanwhile. */
+  deadLettersPublished(ids: readonly bigint[]): Promise<void>;
   /** Drops the task's rows from Millrace's own tables. */
   remove(): Promise<readonly string[]>;
 }

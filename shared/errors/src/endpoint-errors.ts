@@ -18,7 +18,7 @@ export const endpointErrors = {
     class: 'retry',
     message: 'The {end} {where} does not take connections yet: {reason}.',
     cause: 'The server is starting up, shutting down or recovering.',
-    remedy: 'Nothing: it is tried again. If it stays so, look into the server\'s log.',
+    remedy: "Nothing: it is tried again. If it stays so, look into the server's log.",
   },
   ENDPOINT_CONNECTIONS_EXHAUSTED: {
     class: 'retry',

@@ -35,7 +35,8 @@ export const sourceErrors = {
   SOURCE_CHANGED: {
     class: 'operator',
     message: 'The source is {found}, but the journal was written from {expected}.',
-    cause: 'The source URL leads to another server or database now, or the server was made anew; log positions mean nothing there.',
+    cause:
+      'The source URL leads to another server or database now, or the server was made anew; log positions mean nothing there.',
     remedy: 'Point --source back at the original, or remove the task (`millrace remove`) and start it anew.',
   },
   SOURCE_IN_RECOVERY: {
@@ -59,19 +60,19 @@ export const sourceErrors = {
   SLOT_INVALIDATED: {
     class: 'operator',
     message: 'The source has given up the log of the replication slot: {reason}.',
-    cause: 'Millrace was away or behind for longer than max_slot_wal_keep_size or the server\'s rules allow.',
+    cause: "Millrace was away or behind for longer than max_slot_wal_keep_size or the server's rules allow.",
     remedy: 'Raise max_slot_wal_keep_size on the source, remove the task (`millrace remove`) and start it anew.',
   },
   SLOT_FOREIGN: {
     class: 'operator',
     message: 'The replication slot "{slot}" is not this task\'s: {reason}.',
     cause: 'Something else made a slot of this name.',
-    remedy: 'Rename the task, or drop that slot if nobody needs it: SELECT pg_drop_replication_slot(\'{slot}\').',
+    remedy: "Rename the task, or drop that slot if nobody needs it: SELECT pg_drop_replication_slot('{slot}').",
   },
   SLOT_IN_USE: {
     class: 'operator',
     message: 'The replication slot "{slot}" is in use by process {pid} ("{application}") on the source.',
-    cause: 'Something other than this task reads from it, and two readers would lose each other\'s changes.',
+    cause: "Something other than this task reads from it, and two readers would lose each other's changes.",
     remedy: 'End that reader, or on the source: SELECT pg_terminate_backend({pid}).',
   },
   SLOT_BUSY: {
@@ -90,7 +91,8 @@ export const sourceErrors = {
     class: 'operator',
     message: 'The source has no replication slot left: {reason}.',
     cause: 'max_replication_slots slots exist already.',
-    remedy: 'Drop slots that nobody reads (SELECT slot_name, active FROM pg_replication_slots), or raise max_replication_slots and restart.',
+    remedy:
+      'Drop slots that nobody reads (SELECT slot_name, active FROM pg_replication_slots), or raise max_replication_slots and restart.',
   },
   SOURCE_WAL_LEVEL: {
     class: 'operator',
@@ -102,7 +104,8 @@ export const sourceErrors = {
     class: 'operator',
     message: 'A publication that the stream needs is not there: {reason}.',
     cause: 'It was dropped, or the name in the settings is misspelt. Without it the source refuses to send changes.',
-    remedy: 'Create the publication that the settings name; one that Millrace made itself was dropped: remove the task and start it anew.',
+    remedy:
+      'Create the publication that the settings name; one that Millrace made itself was dropped: remove the task and start it anew.',
   },
   PUBLICATION_INCOMPLETE: {
     class: 'operator',
@@ -175,7 +178,8 @@ export const sourceErrors = {
     class: 'operator',
     message: 'The source has no WAL sender left: {used} of max_wal_senders = {limit} are in use.',
     cause: 'Each replication connection takes one: standbys, backups, other tasks.',
-    remedy: 'End replication connections that nobody needs (SELECT * FROM pg_stat_replication), or raise max_wal_senders and restart.',
+    remedy:
+      'End replication connections that nobody needs (SELECT * FROM pg_stat_replication), or raise max_wal_senders and restart.',
   },
   SOURCE_WAL_UNLIMITED: {
     class: 'operator',

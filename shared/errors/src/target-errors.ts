@@ -5,25 +5,31 @@ export const targetErrors = {
     class: 'retry',
     message: 'The connection to the target was lost while {doing}: {reason}.',
     cause: 'The server restarted, ended the session, or the network broke. The target rolled back whatever was not committed.',
-    remedy: 'Nothing: it is tried again from the checkpoint in the target. If it stays so, check the target server and the network.',
+    remedy:
+      'Nothing: it is tried again from the checkpoint in the target. If it stays so, check the target server and the network.',
   },
   TARGET_BUSY: {
     class: 'retry',
     message: 'The target could not finish {doing}: {reason} (SQLSTATE {state}).',
-    cause: 'A deadlock, a lock or statement time-out, or a lack of memory or connections in the target. The transaction was rolled back.',
-    remedy: 'Nothing: it is tried again. If it stays so, look in pg_stat_activity and pg_locks of the target for what holds the lock.',
+    cause:
+      'A deadlock, a lock or statement time-out, or a lack of memory or connections in the target. The transaction was rolled back.',
+    remedy:
+      'Nothing: it is tried again. If it stays so, look in pg_stat_activity and pg_locks of the target for what holds the lock.',
   },
   TARGET_READ_ONLY: {
     class: 'operator',
     message: 'The target is read-only: {reason}.',
     cause: 'It is a standby, or default_transaction_read_only is on. After a failover the old address may lead to a standby.',
-    remedy: 'Give the address of the primary in --target, or make the server writable, and start the task again; it resumes exactly.',
+    remedy:
+      'Give the address of the primary in --target, or make the server writable, and start the task again; it resumes exactly.',
   },
   TARGET_RIGHTS: {
     class: 'operator',
     message: 'The target refused a right while {doing}: {reason}.',
-    cause: 'The role lacks a privilege on a table of the task or on the schema millrace, or a row-level security policy stops it.',
-    remedy: 'Grant what the message names (deploy/grants/postgres-target.sql grants everything Millrace needs) and start the task again.',
+    cause:
+      'The role lacks a privilege on a table of the task or on the schema millrace, or a row-level security policy stops it.',
+    remedy:
+      'Grant what the message names (deploy/grants/postgres-target.sql grants everything Millrace needs) and start the task again.',
   },
   TARGET_DISK_FULL: {
     class: 'operator',
@@ -35,19 +41,23 @@ export const targetErrors = {
     class: 'operator',
     message: 'The target refused a statement while {doing}: {reason} (SQLSTATE {state}).',
     cause: 'The server did not accept what Millrace asked. The transaction was rolled back.',
-    remedy: 'Correct what the message names and start the task again; if nothing is wrong there, report it with the log at --log-level debug.',
+    remedy:
+      'Correct what the message names and start the task again; if nothing is wrong there, report it with the log at --log-level debug.',
   },
   SINK_FENCED: {
     class: 'fatal',
     message: 'Another sink of task "{task}" has taken over the target: it expected {expected} and the checkpoint is {found}.',
-    cause: 'The task was started a second time, here or elsewhere. The newer sink goes on from the same checkpoint; this one wrote nothing more.',
+    cause:
+      'The task was started a second time, here or elsewhere. The newer sink goes on from the same checkpoint; this one wrote nothing more.',
     remedy: 'Nothing, if the other one is wanted. Otherwise stop the other one and start this task again.',
   },
   APPLY_REFUSED: {
     class: 'operator',
     message: 'The target refused {kind} of {table} with {key} at {position}: {reason}',
-    cause: 'The task settings say STOP_TASK for this kind of conflict. The whole group was rolled back: the target stands at the transaction before it.',
-    remedy: 'Put the row in the target right, or choose another action in ErrorBehavior of the task settings (LOG_ERROR sets such rows aside), and start the task again.',
+    cause:
+      'The task settings say STOP_TASK for this kind of conflict. The whole group was rolled back: the target stands at the transaction before it.',
+    remedy:
+      'Put the row in the target right, or choose another action in ErrorBehavior of the task settings (LOG_ERROR sets such rows aside), and start the task again.',
   },
   APPLY_ROW_MISSING: {
     class: 'operator',
@@ -58,20 +68,21 @@ export const targetErrors = {
   APPLY_ROW_INCOMPLETE: {
     class: 'operator',
     message: 'The row is not in the target, and the change does not carry its unchanged columns, so it cannot be inserted whole.',
-    cause: 'The source\'s log leaves out large values that an update did not touch.',
+    cause: "The source's log leaves out large values that an update did not touch.",
     remedy: 'Reload the table, or set REPLICA IDENTITY FULL on it in the source so that such rows can be inserted.',
   },
   APPLY_DUPLICATE_ROW: {
     class: 'operator',
     message: '{reason}',
     cause: 'A row with this key, or with this value of another unique constraint, is in the target already.',
-    remedy: 'Remove the row that something else than Millrace wrote, or choose UPDATE_RECORD in ErrorBehavior; `millrace verify` shows the rows that differ.',
+    remedy:
+      'Remove the row that something else than Millrace wrote, or choose UPDATE_RECORD in ErrorBehavior; `millrace verify` shows the rows that differ.',
   },
   APPLY_ROW_REFUSED: {
     class: 'operator',
     message: '{reason}',
-    cause: 'A value does not fit the target\'s column, or a constraint, trigger or domain of the target refuses it.',
-    remedy: 'Change the target\'s column or constraint, then reload the table.',
+    cause: "A value does not fit the target's column, or a constraint, trigger or domain of the target refuses it.",
+    remedy: "Change the target's column or constraint, then reload the table.",
   },
   APPLY_TABLE_CHANGED: {
     class: 'operator',
@@ -81,32 +92,38 @@ export const targetErrors = {
   },
   COVERAGE_NEEDS_REREAD: {
     class: 'operator',
-    message: 'A row of {table} moved into a key range that was loaded in a later snapshot, and the log does not carry all its values.',
+    message:
+      'A row of {table} moved into a key range that was loaded in a later snapshot, and the log does not carry all its values.',
     cause: 'The load was interrupted and went on in a second snapshot; the unchanged large values of this row are in neither.',
-    remedy: 'The table is set aside and the others go on. Remove the task (`millrace remove`) and start it again to load it anew.',
+    remedy:
+      'The table is set aside and the others go on. Remove the task (`millrace remove`) and start it again to load it anew.',
   },
   LOAD_RESTART_NOT_EMPTY: {
     class: 'operator',
     message: 'The load of {table} has to start again, and the target table held rows of its own before it.',
-    cause: 'The source snapshot was lost, the table has no key by which its chunks could be read again, and removing what was loaded could remove rows that are not ours.',
+    cause:
+      'The source snapshot was lost, the table has no key by which its chunks could be read again, and removing what was loaded could remove rows that are not ours.',
     remedy: 'Empty the target table, or choose TRUNCATE_BEFORE_LOAD or DROP_AND_CREATE, remove the task and start it again.',
   },
   TARGET_NOT_A_TABLE: {
     class: 'operator',
     message: 'The target has {kind} where the table {table} should be.',
     cause: 'Rows can be written only to a table of that name.',
-    remedy: 'Drop or rename it in the target, or give the table another name with a rename rule in the table mappings, and start the task again.',
+    remedy:
+      'Drop or rename it in the target, or give the table another name with a rename rule in the table mappings, and start the task again.',
   },
   TARGET_TABLE_IN_USE: {
     class: 'operator',
     message: 'The target table {table} cannot be emptied or dropped: {reason}.',
     cause: 'A foreign key, a view or something else of the target depends on it, or the role may not truncate it.',
-    remedy: 'Drop what depends on it, or empty the table by hand and set TargetTablePrepMode to DO_NOTHING, and start the task again.',
+    remedy:
+      'Drop what depends on it, or empty the table by hand and set TargetTablePrepMode to DO_NOTHING, and start the task again.',
   },
   TARGET_DEFAULT_LEFT_OUT: {
     class: 'operator',
     message: 'Column "{column}" of {table} has no default in the target: {expression} cannot be used there ({reason}).',
-    cause: 'The target lacks a function, sequence or type that the default names. Replicated rows bring their values, so none is missing.',
+    cause:
+      'The target lacks a function, sequence or type that the default names. Replicated rows bring their values, so none is missing.',
     remedy: 'Before applications write to the target, create what is missing there and set the default with ALTER TABLE.',
   },
   TARGET_COLLATION_MISSING: {
@@ -124,8 +141,9 @@ export const targetErrors = {
   LOAD_ROW_REFUSED: {
     class: 'operator',
     message: 'The target refused row {row} of chunk {chunk} of the load of {table}: {reason} (SQLSTATE {state}).',
-    cause: 'A value does not fit the target\'s column, or a constraint of the target refuses the row.',
-    remedy: 'Change the target\'s column or constraint and reload the table, or let DataErrorPolicy LOG_ERROR in the task settings set such rows aside.',
+    cause: "A value does not fit the target's column, or a constraint of the target refuses the row.",
+    remedy:
+      "Change the target's column or constraint and reload the table, or let DataErrorPolicy LOG_ERROR in the task settings set such rows aside.",
   },
   LOAD_COUNT: {
     class: 'operator',
@@ -136,14 +154,16 @@ export const targetErrors = {
   ALTER_REFUSED: {
     class: 'operator',
     message: 'The target table {table} cannot follow a schema change of the source: {reason} (SQLSTATE {state}, {step}).',
-    cause: 'Something in the target depends on what changes (a view, a constraint, rows of its own), or the log does not tell what its rows hold.',
+    cause:
+      'Something in the target depends on what changes (a view, a constraint, rows of its own), or the log does not tell what its rows hold.',
     remedy: 'Remove what stands in the way (the message names it), then reload the table.',
   },
   TARGET_TABLE_INCOMPATIBLE: {
     class: 'operator',
     message: 'Column "{column}" of the target table {table} cannot take the source\'s rows: {reason}.',
     cause: 'The table was there before the task, and DO_NOTHING uses it as it is.',
-    remedy: 'In the target, {remedy}; or drop the table, or set TargetTablePrepMode to DROP_AND_CREATE, so that it is made like the source\'s.',
+    remedy:
+      "In the target, {remedy}; or drop the table, or set TargetTablePrepMode to DROP_AND_CREATE, so that it is made like the source's.",
   },
   TARGET_VERSION: {
     class: 'operator',
@@ -154,8 +174,9 @@ export const targetErrors = {
   TARGET_ENCODING: {
     class: 'operator',
     message: 'The target database has the encoding {encoding}.',
-    cause: 'Only UTF8 holds every character; a row with one that {encoding} lacks is refused under the data error policy, never changed.',
-    remedy: 'Create the target database with ENCODING \'UTF8\'.',
+    cause:
+      'Only UTF8 holds every character; a row with one that {encoding} lacks is refused under the data error policy, never changed.',
+    remedy: "Create the target database with ENCODING 'UTF8'.",
   },
   TARGET_RIGHT_MISSING: {
     class: 'operator',
@@ -167,25 +188,29 @@ export const targetErrors = {
     class: 'operator',
     message: 'A row-level security policy of the target table {table} applies to the role of --target.',
     cause: 'It would hide rows from the role or refuse them, so the copy would not be exact.',
-    remedy: 'ALTER ROLE … BYPASSRLS, make the role the table\'s owner without FORCE ROW LEVEL SECURITY, or disable row-level security on the table.',
+    remedy:
+      "ALTER ROLE … BYPASSRLS, make the role the table's owner without FORCE ROW LEVEL SECURITY, or disable row-level security on the table.",
   },
   TARGET_NOT_OWNER: {
     class: 'operator',
     message: 'The role of --target does not own {table}.',
     cause: 'Only an owner can alter a table: a schema change of the source cannot be followed there.',
-    remedy: 'Where the schema may change, ALTER TABLE … OWNER TO the role, or grant it the owner\'s role.',
+    remedy: "Where the schema may change, ALTER TABLE … OWNER TO the role, or grant it the owner's role.",
   },
   TARGET_TRIGGERS_FIRE: {
     class: 'operator',
     message: 'Foreign keys or triggers of {table} fire for replicated rows: {triggers}.',
-    cause: 'The role may not set session_replication_role, or they are enabled as ALWAYS or REPLICA. A foreign key refuses rows that come before the ones they name.',
-    remedy: 'GRANT SET ON PARAMETER session_replication_role TO the role (PostgreSQL 15 and later), or disable them while the task runs.',
+    cause:
+      'The role may not set session_replication_role, or they are enabled as ALWAYS or REPLICA. A foreign key refuses rows that come before the ones they name.',
+    remedy:
+      'GRANT SET ON PARAMETER session_replication_role TO the role (PostgreSQL 15 and later), or disable them while the task runs.',
   },
   TARGET_EXTENSION_MISSING: {
     class: 'operator',
     message: 'The target lacks the extension "{extension}", which {table} needs.',
-    cause: 'A column\'s type comes from it.',
-    remedy: 'CREATE EXTENSION "{extension}" in the target database, in the same schema as in the source, and start the task again.',
+    cause: "A column's type comes from it.",
+    remedy:
+      'CREATE EXTENSION "{extension}" in the target database, in the same schema as in the source, and start the task again.',
   },
   TARGET_TYPE_MISSING: {
     class: 'operator',

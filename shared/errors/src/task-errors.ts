@@ -35,7 +35,7 @@ export const taskErrors = {
     class: 'operator',
     message: 'The file {path}: {problem}.',
     cause: 'It is missing, may not be read, or does not hold what it is given for.',
-    remedy: 'Correct path or file; the keys of a task file are the flags\' names without the dashes.',
+    remedy: "Correct path or file; the keys of a task file are the flags' names without the dashes.",
   },
   TASK_SETTINGS_INVALID: {
     class: 'operator',
@@ -46,7 +46,7 @@ export const taskErrors = {
   ENDPOINT_UNSUPPORTED: {
     class: 'operator',
     message: 'No connector takes "{scheme}" as a {end}.',
-    cause: 'The URL\'s scheme names the engine.',
+    cause: "The URL's scheme names the engine.",
     remedy: 'Use a URL that begins with one of: {known}.',
   },
   TASK_CHANGED: {
@@ -73,11 +73,17 @@ export const taskErrors = {
     cause: 'The capture that read it died; the next one reads the chunk again.',
     remedy: 'Nothing: it goes on by itself.',
   },
+  LOAD_SESSION_ENDED: {
+    class: 'retry',
+    message: 'The sink stopped before a chunk was whole.',
+    cause: "It was asked to stop, or something else failed; the chunk's transaction was rolled back.",
+    remedy: 'Nothing: the chunk is loaded again.',
+  },
   LOAD_CORRUPT: {
     class: 'fatal',
     message: 'The load topic does not hold what was written: {what}.',
     cause: 'Records were lost, changed or written by something else.',
-    remedy: 'Check the topic and the brokers\' disks, then remove the task and load again.',
+    remedy: "Check the topic and the brokers' disks, then remove the task and load again.",
   },
   LOAD_GIVEN_UP: {
     class: 'operator',
@@ -118,13 +124,13 @@ export const taskErrors = {
   VERIFY_UNREADABLE: {
     class: 'operator',
     message: 'Table {table} of the {end} {where} cannot be read: {reason}.',
-    cause: 'Comparing needs the table with the task\'s columns at both ends, and the right to SELECT from it.',
+    cause: "Comparing needs the table with the task's columns at both ends, and the right to SELECT from it.",
     remedy: 'Load the table first, or grant SELECT on it.',
   },
   VERIFY_TRANSFORMED: {
     class: 'operator',
     message: '{table}: a mapping rule changes its rows.',
-    cause: 'Its values in the target are meant to differ from the source\'s.',
+    cause: "Its values in the target are meant to differ from the source's.",
     remedy: 'Compare it by a query of your own.',
   },
 } as const satisfies Record<string, ErrorDefinition>;

@@ -1,6 +1,6 @@
+import { journalOffset } from '@millrace/codec/block-reader.js';
 import { BLOCK_SCHEMA_JSON, TAKEOVER_SCHEMA_JSON } from '@millrace/codec/block-schema.js';
 import { registryIdOf } from '@millrace/codec/framing.js';
-import { journalOffset } from '@millrace/codec/block-reader.js';
 import type { TaskTopics } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { z } from 'zod';
@@ -22,7 +22,11 @@ const PATIENCE_MS = 5_000;
  * registry does not know its schema; KAFKA_UNREACHABLE, REGISTRY_UNREACHABLE …
  */
 export async function assessTopics(
-  { kafka, registry, topics }: { readonly kafka: KafkaSettings; readonly registry: RegistrySettings; readonly topics: TaskTopics },
+  {
+    kafka,
+    registry,
+    topics,
+  }: { readonly kafka: KafkaSettings; readonly registry: RegistrySettings; readonly topics: TaskTopics },
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
   await using client = new KafkaClient(kafka, PATIENCE_MS);
@@ -33,7 +37,8 @@ export async function assessTopics(
     const anyPartitions = topic !== topics.journal;
     if ((await admin.check(topic, plan, { anyPartitions }, signal)) !== null) present.push(topic);
   }
-  if (present.includes(topics.journal)) await checkLastRecord(topics.journal, { client, registry: new RegistryClient(registry, PATIENCE_MS) }, signal);
+  if (present.includes(topics.journal))
+    await checkLastRecord(topics.journal, { client, registry: new RegistryClient(registry, PATIENCE_MS) }, signal);
   return present;
 }
 
@@ -52,7 +57,10 @@ async function checkLastRecord(topic: string, { client, registry }: Servers, sig
       const schema = await registry.schema(id, signal);
       if (schema === null) throw new MillraceError('REGISTRY_EMPTY', { url: registry.url, id, topic });
       if (!OWN_RECORDS.has(nameOf(schema))) {
-        throw new MillraceError('RECORD_FOREIGN', { where: `${journalOffset(offset)} (topic "${topic}")`, what: `its schema is ${nameOf(schema)}` });
+        throw new MillraceError('RECORD_FOREIGN', {
+          where: `${journalOffset(offset)} (topic "${topic}")`,
+          what: `its schema is ${nameOf(schema)}`,
+        });
       }
     }
   }
@@ -63,7 +71,9 @@ const named = z.object({ name: z.string(), namespace: z.string().optional() });
 function nameOf(schema: string): string {
   try {
     const parsed = named.safeParse(JSON.parse(schema));
-    return parsed.success ? [...(parsed.data.namespace === undefined ? [] : [parsed.data.namespace]), parsed.data.name].join('.') : 'no record';
+    return parsed.success
+      ? [...(parsed.data.namespace === undefined ? [] : [parsed.data.namespace]), parsed.data.name].join('.')
+      : 'no record';
   } catch {
     return 'not Avro';
   }

@@ -2,7 +2,12 @@ import { createDatabase, withClient } from '@millrace/testkit/servers.js';
 import { expect, test } from 'vitest';
 import { openPostgresReader } from './table-reader.js';
 
-async function read(setup: string, table: string, columns: readonly string[], key: readonly string[] = []): Promise<readonly (readonly (string | null)[])[]> {
+async function read(
+  setup: string,
+  table: string,
+  columns: readonly string[],
+  key: readonly string[] = [],
+): Promise<readonly (readonly (string | null)[])[]> {
   await using database = await createDatabase();
   await withClient(database.url, async (client) => void (await client.query(setup)));
   await using reader = openPostgresReader(database.url, 'source');
@@ -14,7 +19,8 @@ async function read(setup: string, table: string, columns: readonly string[], ke
 }
 
 test('a table of an inheritance tree is read alone, a partitioned one with all its leaves', async () => {
-  const tree = 'CREATE TABLE parent (a int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2)';
+  const tree =
+    'CREATE TABLE parent (a int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2)';
   expect(await read(tree, 'parent', ['a'])).toEqual([['1']]);
   const parted =
     'CREATE TABLE root (a int) PARTITION BY LIST (a); CREATE TABLE one PARTITION OF root FOR VALUES IN (1); CREATE TABLE rest PARTITION OF root DEFAULT; INSERT INTO root VALUES (2), (1)';
@@ -22,7 +28,8 @@ test('a table of an inheritance tree is read alone, a partitioned one with all i
 });
 
 test('a large value comes as its length and digest, its key and NULL as they are', async () => {
-  const setup = "CREATE TABLE t (k text PRIMARY KEY, v text); INSERT INTO t VALUES (repeat('k', 2500), repeat('v', 1000000)), ('b', NULL), ('a', repeat('v', 2048))";
+  const setup =
+    "CREATE TABLE t (k text PRIMARY KEY, v text); INSERT INTO t VALUES (repeat('k', 2500), repeat('v', 1000000)), ('b', NULL), ('a', repeat('v', 2048))";
   const [a, b, large] = await read(setup, 't', ['k', 'v'], ['k']);
   expect([a, b]).toEqual([
     ['a', 'v'.repeat(2_048)],
@@ -32,7 +39,8 @@ test('a large value comes as its length and digest, its key and NULL as they are
 });
 
 test('rows of a keyless table come in the order of their texts, large values included', async () => {
-  const setup = "CREATE TABLE t (j json, v text); INSERT INTO t SELECT '{}', repeat(chr(96 + i), 5000) FROM generate_series(1, 5) i; INSERT INTO t VALUES (NULL, 'x')";
+  const setup =
+    "CREATE TABLE t (j json, v text); INSERT INTO t SELECT '{}', repeat(chr(96 + i), 5000) FROM generate_series(1, 5) i; INSERT INTO t VALUES (NULL, 'x')";
   const rows = await read(setup, 't', ['j', 'v']);
   const texts = rows.map((row) => row[1] ?? '');
   expect(rows.at(-1)).toEqual([null, 'x']);

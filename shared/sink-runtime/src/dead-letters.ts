@@ -14,9 +14,8 @@ export interface DeadLetterPublisher {
 export async function publishDeadLetters(sink: SinkWriter, publisher: DeadLetterPublisher): Promise<void> {
   for (;;) {
     const letters = await sink.deadLetters(BATCH);
-    const last = letters.at(-1);
-    if (last === undefined) return;
+    if (letters.length === 0) return;
     await publisher.publish(letters);
-    await sink.deadLettersPublished(last.id);
+    await sink.deadLettersPublished(letters.map(({ id }) => id));
   }
 }

@@ -14,10 +14,18 @@ const GROUP_BYTES = 8 * 1024 * 1024;
 
 /** A group and what the runtime needs to know of it beside what the sink does. */
 export interface ReadGroup {
+  /** One transaction in slices, whose later tables are not known yet. */
+  readonly large: boolean;
   /** Source names of the tables that its events refer to; for a large group, of its first slice. */
   readonly sources: readonly TableId[];
   readonly hasSchema: boolean;
-  withCoverage(coverage: (source: TableId, upTo: Position | null) => Coverage | null): TransactionGroup;
+  withCoverage(coverage: (source: TableId, range: PositionRange) => Coverage | null): TransactionGroup;
+}
+
+/** Where a group's changes lie: after `from`; up to `upTo`, which a large group knows only at its end. */
+export interface PositionRange {
+  readonly from: Position | null;
+  readonly upTo: Position | null;
 }
 
 type BlockItem = Extract<JournalItem, { kind: 'block' }>;
@@ -69,6 +77,7 @@ export class GroupReader {
     const last = items.at(-1) ?? first;
     const blocks = items.map(({ block }) => this.#mapper.mapBlock(block));
     return {
+      large: false,
       sources: sourcesOf(items),
       hasSchema: first.block.schemaCount > 0,
       withCoverage: (coverage) => ({
@@ -76,7 +85,7 @@ export class GroupReader {
         blocks: asyncOf(blocks),
         from,
         next: () => last.checkpointAfter,
-        coverage: (source) => coverage(source, last.checkpointAfter.position),
+        coverage: (source) => coverage(source, { from: from.position, upTo: last.checkpointAfter.position }),
       }),
     };
   }
@@ -98,6 +107,7 @@ export class GroupReader {
       }
     };
     return {
+      large: true,
       sources: sourcesOf([first]),
       hasSchema: first.block.schemaCount > 0,
       withCoverage: (coverage) => ({
@@ -108,7 +118,7 @@ export class GroupReader {
           invariant(last !== undefined, 'a large group has a checkpoint only after its last slice');
           return last.checkpointAfter;
         },
-        coverage: (source) => coverage(source, last?.checkpointAfter.position ?? null),
+        coverage: (source) => coverage(source, { from: from.position, upTo: last?.checkpointAfter.position ?? null }),
       }),
     };
   }

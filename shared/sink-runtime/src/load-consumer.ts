@@ -1,5 +1,6 @@
 import type { SinkWriter, TablePreparation, TableProgress } from '@millrace/contract/sink.js';
 import type { TableId, TableVersion } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { LoadTopicReader } from '@millrace/journal/load-topic.js';
 import { type LoadOutcome, LoadSession } from './load-session.js';
 import { LoadStates } from './load-state.js';
@@ -47,14 +48,18 @@ export class LoadConsumer {
       this.#followControl(session, signal),
       ...Array.from({ length: topic.lanes }, (_, lane) => this.#followLane(session, lane, signal)),
     ];
+    // Awaited below; a failure before that must not count as unhandled.
+    for (const part of work) part.catch(() => undefined);
     try {
       await session.lookAtAll();
       await Promise.all(work);
     } catch (error) {
       stop.abort(error);
-      session.abandon(error);
       if (!session.done && !this.#options.signal.aborted) throw error;
     } finally {
+      // No chunk's transaction stays open behind a session that has ended, however it ended.
+      stop.abort();
+      session.abandon(new MillraceError('LOAD_SESSION_ENDED'));
       await Promise.allSettled(work);
     }
   }

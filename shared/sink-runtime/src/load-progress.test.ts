@@ -33,19 +33,19 @@ test('a table that waits for its rows holds its changes back until they are in',
 
 test('changes at or below the position of the loaded rows are covered', () => {
   const progress = new LoadProgress([table('completed', '0.1', { asOf })]);
-  expect(progress.coverage(source, upTo)).toEqual({ asOf, chunks: [] });
+  expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf, chunks: [] });
 });
 
 test('#55 a load that has just ended covers the changes that its rows hold, before the target is asked again', () => {
   const progress = new LoadProgress([table('full load', '0.1')]);
   progress.settled(source, { kind: 'loaded', asOf, chunksApplied: [] });
-  expect(progress.coverage(source, upTo)).toEqual({ asOf, chunks: [] });
+  expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf, chunks: [] });
 });
 
 test('a superseded load makes every change moot until the later load is named', () => {
   const progress = new LoadProgress([table('before load', '0.1')]);
   progress.settled(source, { kind: 'superseded' });
-  expect(progress.coverage(source, upTo)).toEqual({ asOf: upTo, chunks: [] });
+  expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf: upTo, chunks: [] });
   expect(progress.waiting()).toEqual([]);
   progress.update([table('being reloaded', '4.1')]);
   expect(progress.waiting()).toHaveLength(1);
@@ -53,5 +53,5 @@ test('a superseded load makes every change moot until the later load is named', 
 
 test('a table without a load applies everything', () => {
   const progress = new LoadProgress([table('completed', null)]);
-  expect(progress.coverage(source, upTo)).toBeNull();
+  expect(progress.coverage(source, { from: null, upTo })).toBeNull();
 });

@@ -1,8 +1,10 @@
+import { comparePositions } from '@millrace/codec/position.js';
 import { tableKey } from '@millrace/codec/table-key.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { Coverage, TableProgress } from '@millrace/contract/sink.js';
 import type { TableId } from '@millrace/contract/table.js';
 import { Changes } from '@millrace/flow/changes.js';
+import type { PositionRange } from './group-reader.js';
 import { coverageOf } from './load-coverage.js';
 import type { LoadOutcome } from './load-session.js';
 
@@ -58,14 +60,27 @@ export class LoadProgress {
     }
   }
 
+  /** Resolves when no table at all holds its changes back: a transaction in slices may touch any of them. */
+  async allReady(signal: AbortSignal): Promise<void> {
+    while (this.waiting().length > 0) {
+      await this.#changes.wait(signal);
+      signal.throwIfAborted();
+    }
+  }
+
+  /** Some table's load was given up for a later one that the journal has still to name. */
+  anySuperseded(): boolean {
+    return this.#superseded.size > 0;
+  }
+
   async somethingWaits(signal: AbortSignal): Promise<void> {
     while (this.waiting().length === 0 && !signal.aborted) await this.#changes.wait(signal);
   }
 
-  /** What a group that ends at `upTo` need not apply of this table. */
-  coverage(source: TableId, upTo: Position | null): Coverage | null {
+  /** What a group that lies in this range need not apply of the table; null, and cheap, once the stream has passed its load. */
+  coverage(source: TableId, { from, upTo }: PositionRange): Coverage | null {
     const key = tableKey(source);
-    if (this.#superseded.has(key)) return upTo === null ? null : { asOf: upTo, chunks: [] };
+    if (this.#superseded.has(key)) return everything(from, upTo);
     const table = this.#tables.get(key);
     if (table === undefined) return null;
     let coverage = this.#coverages.get(table);
@@ -73,13 +88,28 @@ export class LoadProgress {
       coverage = coverageOf(table);
       this.#coverages.set(table, coverage);
     }
-    return coverage;
+    return coverage === null || (from !== null && isAtOrPast(from, coverage.asOf)) ? null : coverage;
   }
 
   #holdsBack(key: string): boolean {
     const table = this.#tables.get(key);
     return table !== undefined && isWaiting(table) && !this.#superseded.has(key);
   }
+}
+
+/** Covers a whole group, whatever lies in it: above every position of the same history. */
+function everything(from: Position | null, upTo: Position | null): Coverage | null {
+  const position = upTo ?? from;
+  return position === null ? null : { asOf: upTo ?? { ...position, key: HIGHEST_KEY }, chunks: [] };
+}
+
+/** Longer and higher than any connector's key. */
+const HIGHEST_KEY = 'f'.repeat(128);
+
+/** After a failover the stream is on a later timeline than the load was: everything of it lies past the load. */
+function isAtOrPast(position: Position, other: Position): boolean {
+  if (position.source === other.source && position.timeline > other.timeline) return true;
+  return comparePositions(position, other) >= 0;
 }
 
 function isWaiting({ state, load }: TableProgress): boolean {

@@ -56,6 +56,9 @@ export async function runSink(options: SinkOptions, signal: AbortSignal): Promis
   if (state.checkpoint === null) await sink.initialize(checkpoint);
 
   const progress = new LoadProgress(state.tables);
+  const states = new TableStates(options, progress);
+  // What an earlier sink wrote and did not publish any more.
+  await publishDeadLetters(sink, options.deadLetters);
   const loader = new LoadConsumer({
     sink,
     topic: options.loadTopic,
@@ -71,57 +74,83 @@ export async function runSink(options: SinkOptions, signal: AbortSignal): Promis
   const guard = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => failure.abort(error));
   await Promise.all([
     guard(items.fill(reader, running)),
-    guard(runLoads(options, loader, progress, running)),
-    guard(applyAll({ options, items, progress, checkpoint }, running)),
+    guard(runLoads({ options, loader, progress, states }, running)),
+    guard(applyAll({ options, items, progress, states, checkpoint }, running)),
   ]);
   if (failure.signal.aborted && !signal.aborted) throw failure.signal.reason;
 }
 
+interface Loading {
+  readonly options: SinkOptions;
+  readonly loader: LoadConsumer;
+  readonly progress: LoadProgress;
+  readonly states: TableStates;
+}
+
 /** Session after session, as long as tables wait for a load. */
-async function runLoads(options: SinkOptions, loader: LoadConsumer, progress: LoadProgress, signal: AbortSignal): Promise<void> {
+async function runLoads({ options, loader, progress, states }: Loading, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const waiting = progress.waiting();
     if (waiting.length === 0) {
-      if (progress.anyLoaded()) options.report({ kind: 'loaded' });
+      // A superseded load's successor is still to come: its table is not loaded.
+      if (progress.anyLoaded() && !progress.anySuperseded()) options.report({ kind: 'loaded' });
       await progress.somethingWaits(signal);
       continue;
     }
     await loader.session(waiting, (table, outcome) => progress.settled(table, outcome));
-    if (!signal.aborted) await refresh(options, progress);
+    if (signal.aborted) return;
+    await states.refresh();
+    await publishDeadLetters(options.sink, options.deadLetters);
   }
 }
 
 /** Loads and Schema events change tables' states in the target: read them back, rather than keep a second copy of the rules. */
-async function refresh(options: SinkOptions, progress: LoadProgress): Promise<void> {
-  const { tables } = await options.sink.inspect();
-  progress.update(tables);
-  options.report({ kind: 'tables', tables });
+class TableStates {
+  readonly #options: SinkOptions;
+  readonly #progress: LoadProgress;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(options: SinkOptions, progress: LoadProgress) {
+    this.#options = options;
+    this.#progress = progress;
+  }
+
+  /** One reading after the other: an older one that arrives late would bring a superseded load back. */
+  refresh(): Promise<void> {
+    this.#last = this.#last.then(async () => {
+      const { tables } = await this.#options.sink.inspect();
+      this.#progress.update(tables);
+      this.#options.report({ kind: 'tables', tables });
+    });
+    return this.#last;
+  }
 }
 
 interface Applying {
   readonly options: SinkOptions;
   readonly items: Prefetch<JournalItem>;
   readonly progress: LoadProgress;
+  readonly states: TableStates;
   readonly checkpoint: Checkpoint;
 }
 
-async function applyAll({ options, items, progress, checkpoint }: Applying, signal: AbortSignal): Promise<void> {
+async function applyAll({ options, items, progress, states, checkpoint }: Applying, signal: AbortSignal): Promise<void> {
   const groups = new GroupReader(items, options.mapper, checkpoint);
   while (!signal.aborted) {
     const group = await groups.next(signal);
     if (group === undefined) return;
-    await progress.ready(group.sources, signal);
+    await (group.large ? progress.allReady(signal) : progress.ready(group.sources, signal));
     crashPoint('group-read');
     const result = await applyUnlessAbandoned(
       options.sink,
-      group.withCoverage((source, upTo) => progress.coverage(source, upTo)),
+      group.withCoverage((source, range) => progress.coverage(source, range)),
       signal,
     );
     if (result === null) continue;
     groups.applied(result.checkpoint);
     crashPoint('group-applied');
     // First the tables: whoever hears that a position is applied knows by then which loads were named before it.
-    if (group.hasSchema || result.suspended.length > 0) await refresh(options, progress);
+    if (group.hasSchema || result.suspended.length > 0) await states.refresh();
     options.report({ kind: 'applied', result, lagMs: lagMs(result.lastCommittedAtMicros) });
     if (result.errors > 0) await publishDeadLetters(options.sink, options.deadLetters);
   }

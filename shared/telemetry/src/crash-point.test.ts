@@ -11,7 +11,10 @@ const PROGRAM = `
   for (let i = 1; i <= 3; i++) { crashPoint('after-produce'); console.log(i); }
 `;
 
-function run(order: string | undefined, environment: Readonly<Record<string, string>> = {}): { readonly signal: string | null; readonly stdout: string } {
+function run(
+  order: string | undefined,
+  environment: Readonly<Record<string, string>> = {},
+): { readonly signal: string | null; readonly stdout: string } {
   const env = { ...process.env, ...(order === undefined ? {} : { MILLRACE_CRASH_AT: order }), ...environment };
   const { signal, stdout } = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM], {
     env,

@@ -7,6 +7,9 @@ export function crashAt(point: string, occurrence = 1): { readonly MILLRACE_CRAS
 }
 
 /** The same for a whole run, whose workers inherit it and are started again: the first to get there crashes and leaves the file. */
-export function crashOnceAt(point: string, file: string): { readonly MILLRACE_CRASH_AT: string; readonly MILLRACE_CRASH_ONCE: string } {
+export function crashOnceAt(
+  point: string,
+  file: string,
+): { readonly MILLRACE_CRASH_AT: string; readonly MILLRACE_CRASH_ONCE: string } {
   return { MILLRACE_CRASH_AT: point, MILLRACE_CRASH_ONCE: file };
 }

@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { SourceTable, TableSelector } from '@millrace/contract/capture.js';
 import type { RowFilter } from '@millrace/contract/load.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { createDatabase, scratchFolder, startPostgres, type TestDatabase } from '@millrace/testkit/servers.js';
 import type { Client } from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { describeTables } from '../catalog/describe-tables.js';
-import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import { openSecondSnapshot } from '../second-snapshot.js';
-import { closeSession } from '@millrace/postgres/connect.js';
 import { openSession } from '../session.js';
 import { readIdentity } from '../source-identity.js';
 import { assessSource } from './assess-source.js';
@@ -52,7 +52,10 @@ async function assess({
   readonly selector?: TableSelector;
   readonly publication?: string | null;
 } = {}): Promise<readonly string[]> {
-  const session = await openSession({ ...parseConnectionUrl(database.url, 'source'), user: as }, { applicationName: 'millrace:assess' });
+  const session = await openSession(
+    { ...parseConnectionUrl(database.url, 'source'), user: as },
+    { applicationName: 'millrace:assess' },
+  );
   try {
     const findings = await assessSource(session, selector, publication);
     for (const { message, remedy } of findings) expect(`${message} ${remedy}`).not.toMatch(/\{\w+\}/);
@@ -65,7 +68,10 @@ async function assess({
 }
 
 async function remedyOf(code: string, as: string): Promise<readonly string[]> {
-  const session = await openSession({ ...parseConnectionUrl(database.url, 'source'), user: as }, { applicationName: 'millrace:assess' });
+  const session = await openSession(
+    { ...parseConnectionUrl(database.url, 'source'), user: as },
+    { applicationName: 'millrace:assess' },
+  );
   try {
     return (await assessSource(session, publicTables(), null))
       .filter((finding) => finding.code === code)

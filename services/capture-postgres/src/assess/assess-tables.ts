@@ -2,10 +2,10 @@ import { displayTable } from '@millrace/codec/table-key.js';
 import type { TableSelector } from '@millrace/contract/capture.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { TableSchema } from '@millrace/contract/table.js';
-import type { Client } from 'pg';
-import type { DescribedTable } from '../catalog/describe-tables.js';
 import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
+import type { Client } from 'pg';
+import type { DescribedTable } from '../catalog/describe-tables.js';
 import { filterCondition } from '../row-filter.js';
 import { findingOf } from './finding-of.js';
 

@@ -1,10 +1,10 @@
 import type { ColumnSchema, TableSchema } from '@millrace/contract/table.js';
+import { closeSession } from '@millrace/postgres/connect.js';
+import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
+import { quoteIdentifier } from '@millrace/postgres/quote-identifier.js';
 import { createDatabase, type TestDatabase } from '@millrace/testkit/servers.js';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseConnectionUrl } from '@millrace/postgres/connection-url.js';
-import { quoteIdentifier } from '@millrace/postgres/quote-identifier.js';
-import { closeSession } from '@millrace/postgres/connect.js';
 import { openSession } from '../session.js';
 import { describeTables, describeTablesByOid } from './describe-tables.js';
 import { listTables } from './list-tables.js';

@@ -4,7 +4,7 @@ import type { EventBlock } from '@millrace/contract/events.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { openJournal } from '@millrace/journal/journal.js';
 import { JournalReader } from '@millrace/journal/journal-reader.js';
-import { kafkaSettings, topicsOf } from '../task/task.js';
+import { kafkaSettings, registrySettings, topicsOf } from '../task/task.js';
 import { eventLines } from './journal-lines.js';
 
 type JournalConfig = Pick<
@@ -25,7 +25,7 @@ export async function journalCommand(config: JournalConfig, flags: Readonly<Reco
 
   await using journal = await openJournal({
     kafka: kafkaSettings(config),
-    registry: { url: config.registry, login: null },
+    registry: registrySettings(config.registry),
     topic: topicsOf(config.name).journal,
     create: false,
   });

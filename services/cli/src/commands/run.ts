@@ -1,19 +1,23 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { SinkState } from '@millrace/contract/sink.js';
-import { describeFailure, tellStack } from '../failure.js';
 import { exitCodeOf } from '../exit-code.js';
+import { describeFailure, tellStack } from '../failure.js';
+import { judgeEnd } from '../run/judge-end.js';
+import { stopWithParent } from '../run/parent.js';
 import { preflight, refusalOf } from '../run/preflight.js';
 import { RunProgress } from '../run/progress.js';
-import { stopWithParent } from '../run/parent.js';
 import { createReporter, type Reporter } from '../run/reporter.js';
 import { openRunMetrics } from '../run/run-metrics.js';
-import { judgeEnd } from '../run/judge-end.js';
 import { type Outcome, supervise } from '../run/supervisor.js';
 import { reachGoal } from '../run/until.js';
-import { openTask, type Task } from '../task/task.js';
 import { removeTask } from '../task/remove-task.js';
+import { openTask, type Task } from '../task/task.js';
 import { runIncarnations } from '../worker/retry.js';
+
+/** A target that no longer answers must not keep a run from ending. */
+const FINAL_STATE_MS = 2_000;
 
 /** `millrace run`: both services of one task in the foreground. Returns the exit code. */
 export async function runCommand(config: TaskConfig): Promise<number> {
@@ -51,6 +55,11 @@ async function run(config: TaskConfig, { progress, reporter, signal }: Running):
       reporter.stopped({ reason: 'refused', failure: refusal, role: null }, null);
       return exitCodeOf('refused');
     }
+    const done = config.migrationType === 'full-load' ? await loadedBefore(task) : null;
+    if (done !== null) {
+      reporter.stopped({ reason: 'loaded', failure: null, role: null }, done);
+      return exitCodeOf('loaded');
+    }
     const ended = await supervise(
       ['capture', 'sink'],
       {
@@ -72,14 +81,30 @@ async function run(config: TaskConfig, { progress, reporter, signal }: Running):
     );
     const { outcome, undo } = judgeEnd(ended, progress, pristine);
     if (undo) await undoStart(task, reporter);
+    if (outcome.reason === 'loaded' && config.migrationType === 'full-load') await freeSource(task);
     reporter.stopped(outcome, await finalState(task));
     return exitCodeOf(outcome.reason);
   } catch (error) {
     tellStack(error, config.logLevel);
-    const outcome: Outcome = signal.aborted ? { reason: 'signal', failure: null, role: null } : { reason: 'refused', failure: describeFailure(error), role: null };
+    const outcome: Outcome = signal.aborted
+      ? { reason: 'signal', failure: null, role: null }
+      : { reason: 'refused', failure: describeFailure(error), role: null };
     reporter.stopped(outcome, null);
     return exitCodeOf(outcome.reason);
   }
+}
+
+/** A full-load task that has done its work does nothing more: the target's own account, else null. */
+async function loadedBefore(task: Task): Promise<SinkState | null> {
+  await using sink = await task.openSink();
+  const state = await sink.inspect();
+  return state.tables.length > 0 && state.tables.every((table) => table.state === 'completed') ? state : null;
+}
+
+/** No changes follow a full load: a slot left behind would keep the source's log for ever. */
+async function freeSource(task: Task): Promise<void> {
+  await using source = await task.openSource();
+  await source.remove({ task: task.config.name, journal: '' });
 }
 
 /** The source's position is asked at a moment when the source may be away: as patiently as by the workers. */
@@ -103,16 +128,21 @@ async function undoStart(task: Task, reporter: Reporter): Promise<void> {
     await removeTask(task);
   } catch (error) {
     const { code, message } = describeFailure(error);
-    reporter.finding({ severity: 'warning', code, where: 'undoing the start', message, remedy: `millrace remove --name ${task.config.name}` });
+    reporter.finding({
+      severity: 'warning',
+      code,
+      where: 'undoing the start',
+      message,
+      remedy: `millrace remove --name ${task.config.name}`,
+    });
   }
 }
 
 /** The target's own account of the task; null where it cannot be asked any more. */
 async function finalState(task: Task): Promise<SinkState | null> {
-  try {
+  const inspected = (async () => {
     await using sink = await task.openSink();
     return await sink.inspect();
-  } catch {
-    return null;
-  }
+  })().catch(() => null);
+  return await Promise.race([inspected, delay(FINAL_STATE_MS, null, { ref: false })]);
 }

@@ -4,7 +4,7 @@ import { parseTaskSettings } from '@millrace/config/task-settings.js';
 import { openSink } from '@millrace/connectors/catalogue.js';
 import { openJournal } from '@millrace/journal/journal.js';
 import { count } from '../run/figures.js';
-import { kafkaSettings, topicsOf } from '../task/task.js';
+import { kafkaSettings, registrySettings, topicsOf } from '../task/task.js';
 
 type StatusConfig = Pick<
   TaskConfig,
@@ -22,7 +22,7 @@ export async function statusCommand(config: StatusConfig): Promise<number> {
   }
   await using journal = await openJournal({
     kafka: kafkaSettings(config),
-    registry: { url: config.registry, login: null },
+    registry: registrySettings(config.registry),
     topic: topicsOf(config.name).journal,
     create: false,
   });

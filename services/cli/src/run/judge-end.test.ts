@@ -8,7 +8,10 @@ const failure: WorkerFailure = { code: 'SLOT_IN_USE', class: 'operator', message
 const failed: Outcome = { reason: 'failed', failure, role: 'capture' };
 const position = { source: 's', timeline: 1, key: '00' };
 const streaming: FromWorker = { kind: 'capture', status: { kind: 'streaming', after: position } };
-const loading: FromWorker = { kind: 'sink', status: { kind: 'table', table: { schema: 'public', table: 't' }, state: 'full load' } };
+const loading: FromWorker = {
+  kind: 'sink',
+  status: { kind: 'table', table: { schema: 'public', table: 't' }, state: 'full load' },
+};
 const inError: FromWorker = { kind: 'sink', status: { kind: 'table', table: { schema: 'public', table: 't' }, state: 'error' } };
 
 function progress(...messages: readonly FromWorker[]): RunProgress {

@@ -1,8 +1,8 @@
 import { displayTable } from '@millrace/codec/table-key.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { SinkState } from '@millrace/contract/sink.js';
-import type { FromWorker, WorkerFailure, WorkerRole } from '../worker/messages.js';
 import { failureText } from '../failure.js';
+import type { FromWorker, WorkerFailure, WorkerRole } from '../worker/messages.js';
 import { count, duration } from './figures.js';
 import type { RunProgress } from './progress.js';
 import type { Reporter } from './reporter.js';

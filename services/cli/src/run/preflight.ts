@@ -37,7 +37,11 @@ export async function preflight(task: Task, reporter: Reporter, signal: AbortSig
   };
   const answered = runIncarnations(
     once,
-    { outageMs: START_OUTAGE_MS, lastProgress: () => 0, onRetry: (error, inMs) => reporter.waiting(describeFailure(error), inMs) },
+    {
+      outageMs: START_OUTAGE_MS,
+      lastProgress: () => 0,
+      onRetry: (error, inMs) => reporter.waiting(describeFailure(error), inMs),
+    },
     signal,
   );
   await withinDeadline(answered, questions, signal);
@@ -53,7 +57,13 @@ export function refusalOf(findings: readonly Finding[]): WorkerFailure | null {
   if (first === undefined) return null;
   const { code, where, message, remedy } = first;
   const more = errors.length === 1 ? '' : ` ${errors.length - 1} more found; \`millrace assess\` lists all.`;
-  return { code, class: 'operator', message: `${where}: ${message}${more}`, cause: 'Found before the start: nothing was made or written.', remedy };
+  return {
+    code,
+    class: 'operator',
+    message: `${where}: ${message}${more}`,
+    cause: 'Found before the start: nothing was made or written.',
+    remedy,
+  };
 }
 
 /** What was asked and not yet answered, for the error that names who is silent. */
@@ -77,7 +87,10 @@ class Questions {
 async function withinDeadline(answered: Promise<void>, questions: Questions, signal: AbortSignal): Promise<void> {
   const ended = new AbortController();
   const late = new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new MillraceError('START_TIMEOUT', { who: questions.open, seconds: START_DEADLINE_MS / 1_000 })), START_DEADLINE_MS);
+    const timer = setTimeout(
+      () => reject(new MillraceError('START_TIMEOUT', { who: questions.open, seconds: START_DEADLINE_MS / 1_000 })),
+      START_DEADLINE_MS,
+    );
     AbortSignal.any([signal, ended.signal]).addEventListener('abort', () => {
       clearTimeout(timer);
       resolve();
@@ -113,7 +126,9 @@ async function check(task: Task, questions: Questions): Promise<Preflight> {
 
 /** All or none; of several failures the one that somebody has to act on, before one that is tried again. */
 async function allAnswered(questions: readonly Promise<unknown>[]): Promise<void> {
-  const failures = (await Promise.allSettled(questions)).flatMap((outcome): unknown[] => (outcome.status === 'rejected' ? [outcome.reason] : []));
+  const failures = (await Promise.allSettled(questions)).flatMap((outcome): unknown[] =>
+    outcome.status === 'rejected' ? [outcome.reason] : [],
+  );
   const [first] = failures;
   if (first !== undefined) throw failures.find((error) => !(error instanceof MillraceError && error.class === 'retry')) ?? first;
 }

@@ -5,11 +5,18 @@ import { serveMetrics, TaskMetrics } from '@millrace/telemetry/metrics.js';
 import type { FromWorker, WorkerRole } from '../worker/messages.js';
 
 /** Null without `--metrics-port`. @throws MillraceError METRICS_PORT where the port cannot be had. */
-export async function openRunMetrics({ name, metricsPort }: Pick<TaskConfig, 'name' | 'metricsPort'>): Promise<RunMetrics | null> {
+export async function openRunMetrics({
+  name,
+  metricsPort,
+}: Pick<TaskConfig, 'name' | 'metricsPort'>): Promise<RunMetrics | null> {
   if (metricsPort === undefined) return null;
   const metrics = new TaskMetrics(name);
   const server = await serveMetrics(metrics, metricsPort).catch((cause: unknown) => {
-    throw new MillraceError('METRICS_PORT', { port: metricsPort, reason: cause instanceof Error ? cause.message : String(cause) }, { cause });
+    throw new MillraceError(
+      'METRICS_PORT',
+      { port: metricsPort, reason: cause instanceof Error ? cause.message : String(cause) },
+      { cause },
+    );
   });
   return new RunMetrics(metrics, server);
 }

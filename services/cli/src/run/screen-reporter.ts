@@ -75,7 +75,12 @@ export class ScreenReporter implements Reporter {
   #draw(): void {
     const rates = this.#sample();
     const { columns, rows } = process.stdout;
-    const lines = screenLines(this.#config, this.#progress, { rates, width: columns ?? 100, height: rows ?? 24, nowMs: Date.now() });
+    const lines = screenLines(this.#config, this.#progress, {
+      rates,
+      width: columns ?? 100,
+      height: rows ?? 24,
+      nowMs: Date.now(),
+    });
     this.#erase();
     process.stdout.write(`${lines.join('\n')}\n`);
     this.#drawn = lines.length;

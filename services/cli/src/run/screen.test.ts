@@ -12,7 +12,10 @@ function loading(tables: number): RunProgress {
   progress.take('sink', { kind: 'sink', status: { kind: 'table', table: id, state: 'full load' } });
   progress.take('sink', { kind: 'sink', status: { kind: 'chunk', table: id, rows: 4_000 } });
   for (let index = 1; index < tables; index += 1) {
-    progress.take('sink', { kind: 'sink', status: { kind: 'table', table: { schema: 'public', table: `t${index}` }, state: 'before load' } });
+    progress.take('sink', {
+      kind: 'sink',
+      status: { kind: 'table', table: { schema: 'public', table: `t${index}` }, state: 'before load' },
+    });
   }
   return progress;
 }

@@ -22,7 +22,11 @@ export interface ScreenOptions {
 const FRAME_LINES = 8;
 
 /** What a person sees of a run: the task, its load table by table, then its changes, and what needs a hand. Never wider or higher than the terminal. */
-export function screenLines(config: Pick<TaskConfig, 'name' | 'source' | 'target'>, progress: RunProgress, options: ScreenOptions): readonly string[] {
+export function screenLines(
+  config: Pick<TaskConfig, 'name' | 'source' | 'target'>,
+  progress: RunProgress,
+  options: ScreenOptions,
+): readonly string[] {
   const { rates, width, height, nowMs } = options;
   const lines = [
     '',
@@ -30,7 +34,9 @@ export function screenLines(config: Pick<TaskConfig, 'name' | 'source' | 'target
     ` ▸ load       ${loadSummary(progress)}`,
     ...tableLines(progress, rates, Math.max(1, height - FRAME_LINES)),
     ...(progress.loaded ? [` ▸ changes    ${changesSummary(progress, rates)}`] : []),
-    ...(progress.retainedLogBytes === null ? [] : [` ▸ source     keeps ${bytes(progress.retainedLogBytes)} of log for this task`]),
+    ...(progress.retainedLogBytes === null
+      ? []
+      : [` ▸ source     keeps ${bytes(progress.retainedLogBytes)} of log for this task`]),
     ...attention(config.name, progress),
   ];
   return lines.map((line) => clip(line, width));
@@ -54,7 +60,9 @@ function tableLines(progress: RunProgress, rates: Rates, room: number): string[]
   const shown = interesting.length > room ? interesting.slice(0, room - 1) : interesting;
   const names = Math.min(40, Math.max(12, ...shown.map(({ id }) => displayTable(id).length)));
   const lines = shown.map((table) => tableLine(table, rates.loading.get(tableKey(table.id)) ?? 0, names));
-  return shown.length < interesting.length ? [...lines, `              … ${count(interesting.length - shown.length)} more`] : lines;
+  return shown.length < interesting.length
+    ? [...lines, `              … ${count(interesting.length - shown.length)} more`]
+    : lines;
 }
 
 function tableLine({ id, state, rowsLoaded, estimatedRows }: TableView, perSecond: number, names: number): string {
@@ -62,7 +70,10 @@ function tableLine({ id, state, rowsLoaded, estimatedRows }: TableView, perSecon
   const loading = state === 'full load' || state === 'being reloaded';
   const share = estimatedRows === null || !loading ? '' : ` of about ${count(estimatedRows)}`;
   const rate = loading && perSecond >= 1 ? `   ${count(Math.round(perSecond))} rows/s` : '';
-  const left = estimatedRows !== null && rate !== '' && estimatedRows > rowsLoaded ? `   ${duration(((estimatedRows - rowsLoaded) / perSecond) * 1_000)} left` : '';
+  const left =
+    estimatedRows !== null && rate !== '' && estimatedRows > rowsLoaded
+      ? `   ${duration(((estimatedRows - rowsLoaded) / perSecond) * 1_000)} left`
+      : '';
   return `              ${name}  ${state.padEnd(14)} ${count(rowsLoaded)}${share} rows${rate}${left}`;
 }
 
@@ -74,7 +85,8 @@ function changesSummary(progress: RunProgress, { changes }: Rates): string {
 
 function attention(name: string, progress: RunProgress): string[] {
   const lines: string[] = [];
-  if (progress.errors > 0) lines.push(` ▸ attention  ${count(progress.errors)} changes set aside   → millrace status --name ${name}`);
+  if (progress.errors > 0)
+    lines.push(` ▸ attention  ${count(progress.errors)} changes set aside   → millrace status --name ${name}`);
   if (progress.lastFailure !== null) lines.push(` ▸ last error ${progress.lastFailure.code}: ${progress.lastFailure.message}`);
   return lines;
 }

@@ -58,8 +58,14 @@ async function reachGoal({ reached }: SupervisorOptions, signal: AbortSignal): P
   }
 }
 
+const GETS_SOMEWHERE: ReadonlySet<string> = new Set(['in-force', 'chunk', 'applied']);
+
 /** Runs one worker until the signal or until it gives up. */
-async function keepAlive({ role, run }: { readonly role: WorkerRole; readonly run: string }, options: SupervisorOptions, signal: AbortSignal): Promise<Outcome> {
+async function keepAlive(
+  { role, run }: { readonly role: WorkerRole; readonly run: string },
+  options: SupervisorOptions,
+  signal: AbortSignal,
+): Promise<Outcome> {
   let deaths = 0;
   let lastGood = Date.now();
   let held = false;
@@ -68,13 +74,19 @@ async function keepAlive({ role, run }: { readonly role: WorkerRole; readonly ru
     const onMessage = (message: FromWorker): void => {
       if (message.kind === 'failed') failure = message.failure;
       if (message.kind === 'capture' || message.kind === 'sink') {
-        deaths = 0;
-        lastGood = Date.now();
         held ||= tellsOfClaim(message);
+        // A claim alone is no progress: a worker that dies right after it must not start again without a pause for ever.
+        if (GETS_SOMEWHERE.has(message.status.kind)) {
+          deaths = 0;
+          lastGood = Date.now();
+        }
       }
       options.onMessage(role, message);
     };
-    const worker = new WorkerProcess({ kind: 'start', role, config: options.config, claimant: { run, held } }, { onMessage, ...(options.onLog === undefined ? {} : { onLog: options.onLog }) });
+    const worker = new WorkerProcess(
+      { kind: 'start', role, config: options.config, claimant: { run, held } },
+      { onMessage, ...(options.onLog === undefined ? {} : { onLog: options.onLog }) },
+    );
     if (worker.pid !== undefined) options.onStarted(role, worker.pid);
     const exit = await watch(worker, signal);
     if (signal.aborted) return STOPPED;

@@ -15,7 +15,10 @@ function goal() {
     end.asked += 1;
     return Promise.resolve(at(end.place));
   };
-  const reached = reachGoal({ until: 'caught-up', migrationType: 'full-load-and-cdc', progress, sourcePosition }, AbortSignal.timeout(10_000));
+  const reached = reachGoal(
+    { until: 'caught-up', migrationType: 'full-load-and-cdc', progress, sourcePosition },
+    AbortSignal.timeout(10_000),
+  );
   const outcome: { reason: string | null | undefined } = { reason: undefined };
   void reached.then((reason) => {
     outcome.reason = reason;

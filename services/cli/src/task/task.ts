@@ -47,7 +47,7 @@ export async function openTask(config: TaskConfig): Promise<Task> {
     settings,
     topics: topicsOf(config.name),
     kafka: kafkaSettings(config),
-    registry: { url: config.registry, login: null },
+    registry: registrySettings(config.registry),
     definition: definitionOf(config, mappingText),
     openSource: () => openSource({ url: config.source, task: config.name, publication: config.publication ?? null }),
     openSink: () => openSink({ url: config.target, task: config.name, policy: settings.policy }),
@@ -56,6 +56,16 @@ export async function openTask(config: TaskConfig): Promise<Task> {
 
 export function topicsOf(name: string): TaskTopics {
   return { journal: `${name}.journal`, load: `${name}.load`, deadLetters: `${name}.dead-letters` };
+}
+
+/** User and password leave the URL, so that no message which names the registry shows them. */
+export function registrySettings(text: string): RegistrySettings {
+  const url = new URL(text);
+  const { username, password } = url;
+  url.username = '';
+  url.password = '';
+  const login = username === '' ? null : { username: decodeURIComponent(username), password: decodeURIComponent(password) };
+  return { url: url.href.replace(/\/$/, ''), login };
 }
 
 export function kafkaSettings(

@@ -9,7 +9,8 @@ import { type Addresses, startStack } from '@millrace/local/stack.js';
 import type { ServerPids } from './process-cost.js';
 
 /**
- * More memory than a test's server has; the source notes when each transaction committed, for latency; tables are vacuumed between runs instead of during them. fsync and synchronous_commit stay on.
+ * More memory than a test's server has; the source notes when each transaction committed, for latency; tables are vacuumed between
+ * runs instead of during them. fsync and synchronous_commit stay on.
  */
 const SETTINGS = { shared_buffers: '256MB', max_wal_size: '8GB', track_commit_timestamp: 'on', autovacuum: 'off' };
 const PROGRAMS = ['psql', 'pg_recvlogical', 'pg_dump', 'pg_restore'] as const;

@@ -1,7 +1,8 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { crashOnceAt } from '../crash-points.js';
+import { type PostgresServer, removeFolder, scratchFolder, startPostgres } from '../servers.js';
 import { openTask } from './task-under-test.js';
 
 /** Each place of the product's `crashPoint(name)`, at which time it is met with something to lose. */
@@ -24,8 +25,22 @@ const POINTS = [
   'group-applied:20',
 ];
 
+// A server of its own: a slot's snapshot waits for every transaction of its server, so also for a chunk that the sink holds open.
+let dir: string;
+let target: PostgresServer;
+
+beforeAll(async () => {
+  dir = await scratchFolder();
+  target = await startPostgres({ dir: join(dir, 'target'), settings: { fsync: 'off' }, report: () => undefined });
+});
+
+afterAll(async () => {
+  await target[Symbol.asyncDispose]();
+  await removeFolder(dir);
+});
+
 test.for(POINTS)('a worker that is killed at %s is started again, and nothing is lost, doubled or torn', async (point) => {
-  await using task = await openTask();
+  await using task = await openTask({ addresses: { TARGET_URL: target.url } });
   const crashed = join(task.dir, 'crashed');
   const stop = new AbortController();
   const steps = task.steps(100, stop.signal);

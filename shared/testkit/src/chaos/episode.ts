@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Random } from './random.js';
 import { withClient } from '@millrace/local/postgres.js';
 import type { LocalServer } from '@millrace/local/server-process.js';
 import type { Stack } from '@millrace/local/stack.js';
@@ -13,6 +12,7 @@ import { createBank } from '../demo/bank.js';
 import { TcpProxy } from '../tcp-proxy.js';
 import { MillraceRun } from './millrace-run.js';
 import { Observer, type ObserverTally } from './observer.js';
+import { Random } from './random.js';
 import { type Battlefield, LOAD_STRIKES, pickStrike, STRIKES, type Strike } from './strike.js';
 
 const BANK_TABLES = 5;
@@ -77,10 +77,21 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   const observer = new Observer(places.target, name, BANK_TABLES + PREFIX_TABLES.length);
   const stop = new AbortController();
   const { accounts } = options;
-  const steps = commitSteadily({ url: places.source, perSecond: options.stepsPerSecond, connections: 3, statement: () => PREFIX_STEP }, stop.signal);
+  const steps = commitSteadily(
+    { url: places.source, perSecond: options.stepsPerSecond, connections: 3, statement: () => PREFIX_STEP },
+    stop.signal,
+  );
   const transferRandom = new Random(seed + 1);
   const transfers = commitSteadily(
-    { url: places.source, perSecond: options.stepsPerSecond, connections: 3, statement: () => ({ text: 'SELECT bank.transfer($1, $2, $3, $4)', values: [1 + transferRandom.below(accounts), 1 + transferRandom.below(10), 1, transferRandom.below(10_000) - 5_000] }) },
+    {
+      url: places.source,
+      perSecond: options.stepsPerSecond,
+      connections: 3,
+      statement: () => ({
+        text: 'SELECT bank.transfer($1, $2, $3, $4)',
+        values: [1 + transferRandom.below(accounts), 1 + transferRandom.below(10), 1, transferRandom.below(10_000) - 5_000],
+      }),
+    },
     stop.signal,
   );
   const watching = observer.run(stop.signal);
@@ -88,7 +99,8 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   let kill = 0;
   let slowestRecoveryMs = 0;
   const byStrike = new Map<string, number>();
-  const sourceSteps = (): Promise<number> => waitUntil(() => countSteps(places.source), { what: 'the source to tell its step', deadlineMs: 30_000 });
+  const sourceSteps = (): Promise<number> =>
+    waitUntil(() => countSteps(places.source), { what: 'the source to tell its step', deadlineMs: 30_000 });
   /** Waits for the condition, but no longer than the run in force lives. */
   const untilMet = async (condition: () => boolean, wait: WaitOptions): Promise<void> => {
     const met = await waitUntil(() => field.run.outcome ?? condition(), wait);
@@ -97,21 +109,35 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   const progress = async (): Promise<void> => {
     const begun = performance.now();
     const goal = await sourceSteps();
-    await untilMet(() => observer.violation !== null || (observer.last?.prefix.counter ?? -1) >= goal, { what: `the target to reach step ${goal}`, deadlineMs: PROGRESS_DEADLINE_MS });
+    await untilMet(() => observer.violation !== null || (observer.last?.prefix.counter ?? -1) >= goal, {
+      what: `the target to reach step ${goal}`,
+      deadlineMs: PROGRESS_DEADLINE_MS,
+    });
     slowestRecoveryMs = Math.max(slowestRecoveryMs, performance.now() - begun);
   };
-  const field: Battlefield = { random, servers: serversOf(stack), proxies: places.proxies, run: startRun(), startRun, progress, say };
+  const field: Battlefield = {
+    random,
+    servers: serversOf(stack),
+    proxies: places.proxies,
+    run: startRun(),
+    startRun,
+    progress,
+    say,
+  };
 
   const strike = async (strikes: readonly Strike[]): Promise<void> => {
     const chosen = pickStrike(strikes, random);
     kill += 1;
     byStrike.set(chosen.name, (byStrike.get(chosen.name) ?? 0) + 1);
-    say(`${String(kill).padStart(4)}  ${chosen.name.padEnd(28)} target at step ${observer.last?.prefix.counter ?? '– (loading)'}`);
+    say(
+      `${String(kill).padStart(4)}  ${chosen.name.padEnd(28)} target at step ${observer.last?.prefix.counter ?? '– (loading)'}`,
+    );
     await chosen.perform(field);
   };
 
   try {
-    const among = (strikes: readonly Strike[]): readonly Strike[] => strikes.filter((candidate) => options.only?.test(candidate.name) ?? true);
+    const among = (strikes: readonly Strike[]): readonly Strike[] =>
+      strikes.filter((candidate) => options.only?.test(candidate.name) ?? true);
     for (const most = Math.floor(options.kills / 4); kill < most && observer.last === null; ) {
       await delay(random.below(2_500));
       if (among(LOAD_STRIKES).length === 0) break;
@@ -133,9 +159,22 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
     await field.run.stop();
     if (observer.violation !== null) throw new Error(observer.violation);
     await endWell({ observer, places, command, args });
-    return { ...observer.tally, kills: kill, byStrike, steps: tally.committed, transfers: transferred.committed, slowestRecoveryMs };
+    return {
+      ...observer.tally,
+      kills: kill,
+      byStrike,
+      steps: tally.committed,
+      transfers: transferred.committed,
+      slowestRecoveryMs,
+    };
   } catch (error) {
-    throw new ChaosFailure(seed, kill, `${observer.violation ?? reasonText(error)} (target at step ${observer.last?.prefix.counter ?? '–'})`, logFile, { cause: error });
+    throw new ChaosFailure(
+      seed,
+      kill,
+      `${observer.violation ?? reasonText(error)} (target at step ${observer.last?.prefix.counter ?? '–'})`,
+      logFile,
+      { cause: error },
+    );
   } finally {
     stop.abort();
     await Promise.allSettled([steps, transfers, watching]);
@@ -166,6 +205,10 @@ async function makePlaces({ stack, name, accounts }: EpisodeOptions): Promise<Pl
   };
   const source = await place(stack.addresses.SOURCE_URL);
   const target = await place(stack.addresses.TARGET_URL);
+  // How soon a source that is gone without a word is noticed; the default is a minute.
+  await withClient(source, async (client) => {
+    await client.query(`ALTER DATABASE ${client.escapeIdentifier(database)} SET wal_sender_timeout = '10s'`);
+  });
   await createBank(source, { accounts });
   await withClient(source, createPrefix);
   const toSource = await TcpProxy.inFrontOf(source);
@@ -183,13 +226,24 @@ async function makePlaces({ stack, name, accounts }: EpisodeOptions): Promise<Pl
 }
 
 /** Source and target meet: nothing lost, every row equal, and the task can be removed. */
-async function endWell(end: { readonly observer: Observer; readonly places: Places; readonly command: (words: readonly string[]) => MillraceRun; readonly args: readonly string[] }): Promise<void> {
+async function endWell(end: {
+  readonly observer: Observer;
+  readonly places: Places;
+  readonly command: (words: readonly string[]) => MillraceRun;
+  readonly args: readonly string[];
+}): Promise<void> {
   const { observer, places, command, args } = end;
-  for (const words of [['run', ...args, '--until', 'caught-up'], ['verify', ...args]]) {
+  for (const words of [
+    ['run', ...args, '--until', 'caught-up'],
+    ['verify', ...args],
+  ]) {
     const run = command(words);
     const ended = await Promise.race([run.ended, delay(END_DEADLINE_MS, null)]);
     if (ended === null) run.signalSupervisor('SIGKILL');
-    if (ended?.code !== 0) throw new Error(`millrace ${words.at(0)} ${words.at(-1)}: ${ended === null ? `not ended after ${END_DEADLINE_MS / 1_000} s` : `exit code ${ended.code}, ${JSON.stringify(run.lines.filter(({ event }) => event !== 'table').slice(-5))}`}`);
+    if (ended?.code !== 0)
+      throw new Error(
+        `millrace ${words.at(0)} ${words.at(-1)}: ${ended === null ? `not ended after ${END_DEADLINE_MS / 1_000} s` : `exit code ${ended.code}, ${JSON.stringify(run.lines.filter(({ event }) => event !== 'table').slice(-5))}`}`,
+      );
   }
   const target = new pg.Client({ connectionString: places.target });
   await target.connect();

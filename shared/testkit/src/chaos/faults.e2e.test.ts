@@ -15,7 +15,9 @@ async function freshPostgres(): Promise<Awaited<ReturnType<typeof startPostgres>
 
 const slotPosition = (url: string): Promise<bigint> =>
   withClient(url, async (client) => {
-    const { rows } = await client.query<{ at: string }>(`SELECT (confirmed_flush_lsn - '0/0')::text AS at FROM pg_replication_slots WHERE database = current_database()`);
+    const { rows } = await client.query<{ at: string }>(
+      `SELECT (confirmed_flush_lsn - '0/0')::text AS at FROM pg_replication_slots WHERE database = current_database()`,
+    );
     return BigInt(rows[0]?.at ?? -1);
   });
 
@@ -71,7 +73,9 @@ test('#2 #8 a source that crashes and comes back goes on where the journal ends,
   await using task = await openTask({ addresses: { SOURCE_URL: source.url } });
   const run = task.command(['run']);
   await run.line('the load', ({ event }) => event === 'loaded', 60_000);
-  await withClient(task.addresses.SOURCE_URL, (client) => client.query('BEGIN; SELECT prefix.step() FROM generate_series(1, 2000); COMMIT'));
+  await withClient(task.addresses.SOURCE_URL, (client) =>
+    client.query('BEGIN; SELECT prefix.step() FROM generate_series(1, 2000); COMMIT'),
+  );
   await source.kill('SIGKILL');
   await source.restart();
   await withClient(task.addresses.SOURCE_URL, (client) => client.query('SELECT prefix.step()'));
@@ -95,11 +99,22 @@ test('#45 a registry that is away while a new table version is needed holds the 
     await client.query('SELECT prefix.step()');
     await client.query('UPDATE prefix.ledger_b SET more = n');
   });
-  await run.line('the capture to say that the registry is away', ({ event, error }) => event === 'retrying' && error?.code === 'REGISTRY_UNREACHABLE', 60_000);
+  await run.line(
+    'the capture to say that the registry is away',
+    ({ event, error }) => event === 'retrying' && error?.code === 'REGISTRY_UNREACHABLE',
+    60_000,
+  );
   expect(await slotPosition(url)).toBeLessThanOrEqual(before);
   await registry.restart();
   await task.untilEqual(run, 60_000);
-  await waitUntil(() => withClient(task.addresses.TARGET_URL, async (client) => (await client.query('SELECT FROM prefix.ledger_b WHERE more IS NULL')).rowCount === 0), { what: 'the new column to be filled', deadlineMs: 30_000 });
+  await waitUntil(
+    () =>
+      withClient(
+        task.addresses.TARGET_URL,
+        async (client) => (await client.query('SELECT FROM prefix.ledger_b WHERE more IS NULL')).rowCount === 0,
+      ),
+    { what: 'the new column to be filled', deadlineMs: 30_000 },
+  );
   expect((await run.stop()).code).toBe(0);
   await task.verify();
 });
@@ -109,7 +124,9 @@ test('#51 an idle task keeps its checkpoint and its slot moving, past changes of
   const url = task.addresses.SOURCE_URL;
   const run = task.command(['run']);
   await run.line('the load', ({ event }) => event === 'loaded', 60_000);
-  await withClient(url, (client) => client.query('CREATE TABLE public.other (i int); INSERT INTO public.other SELECT generate_series(1, 10000)'));
+  await withClient(url, (client) =>
+    client.query('CREATE TABLE public.other (i int); INSERT INTO public.other SELECT generate_series(1, 10000)'),
+  );
   const end = await endOfLog(url);
   await waitUntil(async () => (await slotPosition(url)) >= end, { what: 'the slot to pass the other table', deadlineMs: 60_000 });
   expect((await run.stop()).code).toBe(0);
@@ -121,7 +138,9 @@ test('#13 #56 a source that stops in the middle of the load leaves no table half
   await using source = await freshPostgres();
   await using task = await openTask({ addresses: { SOURCE_URL: source.url } });
   await withClient(task.addresses.SOURCE_URL, (client) =>
-    client.query(`CREATE TABLE prefix.wide AS SELECT i, repeat('w', 500) AS filler FROM generate_series(1, 300000) i; ALTER TABLE prefix.wide REPLICA IDENTITY FULL`),
+    client.query(
+      `CREATE TABLE prefix.wide AS SELECT i, repeat('w', 500) AS filler FROM generate_series(1, 300000) i; ALTER TABLE prefix.wide REPLICA IDENTITY FULL`,
+    ),
   );
   const run = task.command(['run']);
   await run.line('the load of the wide table', ({ event }) => event === 'table', 60_000);
@@ -149,7 +168,9 @@ test('#16 a transaction of two million rows passes through workers that stay bel
       await delay(200, undefined, { signal: watching.signal }).catch(() => undefined);
     }
   })();
-  await withClient(url, (client) => client.query(`INSERT INTO prefix.big SELECT i, 'row ' || i FROM generate_series(1, 2000000) i`));
+  await withClient(url, (client) =>
+    client.query(`INSERT INTO prefix.big SELECT i, 'row ' || i FROM generate_series(1, 2000000) i`),
+  );
   await withClient(url, (client) => client.query('SELECT prefix.step()'));
   await task.untilEqual(run, 200_000);
   watching.abort();
@@ -157,7 +178,10 @@ test('#16 a transaction of two million rows passes through workers that stay bel
   expect((await run.stop()).code).toBe(0);
   expect(largest).toBeGreaterThan(0);
   expect(largest).toBeLessThan(300 * 1024 * 1024);
-  const rows = await withClient(task.addresses.TARGET_URL, async (client) => (await client.query<{ count: string }>('SELECT count(*) FROM prefix.big')).rows[0]?.count);
+  const rows = await withClient(
+    task.addresses.TARGET_URL,
+    async (client) => (await client.query<{ count: string }>('SELECT count(*) FROM prefix.big')).rows[0]?.count,
+  );
   expect(rows).toBe('2000000');
 });
 

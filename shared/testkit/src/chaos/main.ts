@@ -24,7 +24,17 @@ await runCommand(async () => {
   const results: EpisodeResult[] = [];
   for (let done = 0; done < kills; done += KILLS_PER_EPISODE) {
     const episode = results.length + 1;
-    const options = { stack, seed: seed + results.length, kills: Math.min(KILLS_PER_EPISODE, kills - done), accounts: whole('ROWS', 500_000), stepsPerSecond: 60, name: `chaos-${episode}`, logFolder: join(dir, 'log'), say, ...(only === undefined ? {} : { only: new RegExp(only) }) };
+    const options = {
+      stack,
+      seed: seed + results.length,
+      kills: Math.min(KILLS_PER_EPISODE, kills - done),
+      accounts: whole('ROWS', 500_000),
+      stepsPerSecond: 60,
+      name: `chaos-${episode}`,
+      logFolder: join(dir, 'log'),
+      say,
+      ...(only === undefined ? {} : { only: new RegExp(only) }),
+    };
     say(`\nEpisode ${episode}: SEED=${options.seed} KILLS=${options.kills}`);
     try {
       results.push(await runEpisode(options));
@@ -41,11 +51,17 @@ await runCommand(async () => {
 function summary(results: readonly EpisodeResult[], say: (text: string) => void): void {
   const sum = (figure: (result: EpisodeResult) => number): number => results.reduce((total, result) => total + figure(result), 0);
   const byStrike = new Map<string, number>();
-  for (const result of results) for (const [name, count] of result.byStrike) byStrike.set(name, (byStrike.get(name) ?? 0) + count);
+  for (const result of results)
+    for (const [name, count] of result.byStrike) byStrike.set(name, (byStrike.get(name) ?? 0) + count);
   say('');
-  for (const [name, count] of [...byStrike].sort(([, one], [, other]) => other - one)) say(`  ${String(count).padStart(4)}  ${name}`);
-  say(`\n  ${sum(({ steps }) => steps)} steps and ${sum(({ transfers }) => transfers)} transfers committed, ${sum(({ checks }) => checks)} readings of the target, slowest recovery ${(Math.max(...results.map(({ slowestRecoveryMs }) => slowestRecoveryMs)) / 1_000).toFixed(1)} s, every row equal in the end.`);
-  say(`\n${sum(({ kills }) => kills)} kills: ${sum(({ lost }) => lost)} lost, ${sum(({ duplicated }) => duplicated)} duplicated, ${sum(({ torn }) => torn)} torn`);
+  for (const [name, count] of [...byStrike].sort(([, one], [, other]) => other - one))
+    say(`  ${String(count).padStart(4)}  ${name}`);
+  say(
+    `\n  ${sum(({ steps }) => steps)} steps and ${sum(({ transfers }) => transfers)} transfers committed, ${sum(({ checks }) => checks)} readings of the target, slowest recovery ${(Math.max(...results.map(({ slowestRecoveryMs }) => slowestRecoveryMs)) / 1_000).toFixed(1)} s, every row equal in the end.`,
+  );
+  say(
+    `\n${sum(({ kills }) => kills)} kills: ${sum(({ lost }) => lost)} lost, ${sum(({ duplicated }) => duplicated)} duplicated, ${sum(({ torn }) => torn)} torn`,
+  );
 }
 
 function whole(name: string, fallback: number): number {

@@ -19,7 +19,13 @@ export interface JsonLine {
   readonly verdict?: string;
   readonly rows?: number;
   readonly error?: { readonly code: string; readonly message: string };
-  readonly tables?: readonly { readonly schema: string; readonly table: string; readonly state: string; readonly rowsLoaded: number; readonly errors: number }[];
+  readonly tables?: readonly {
+    readonly schema: string;
+    readonly table: string;
+    readonly state: string;
+    readonly rowsLoaded: number;
+    readonly errors: number;
+  }[];
 }
 
 export interface Ended {

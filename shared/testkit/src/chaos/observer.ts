@@ -56,14 +56,17 @@ export class Observer {
   async look(client: pg.Client): Promise<void> {
     await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     try {
-      if (this.last !== null || (await this.#holdsFromHere(client))) this.#judge({ prefix: await readPrefix(client), sums: await readSums(client) });
+      if (this.last !== null || (await this.#holdsFromHere(client)))
+        this.#judge({ prefix: await readPrefix(client), sums: await readSums(client) });
     } finally {
       await client.query('COMMIT');
     }
   }
 
   async #holdsFromHere(client: pg.Client): Promise<boolean> {
-    const { rows: found } = await client.query<{ there: boolean }>(`SELECT to_regclass('millrace.dead_letter') IS NOT NULL AS there`);
+    const { rows: found } = await client.query<{ there: boolean }>(
+      `SELECT to_regclass('millrace.dead_letter') IS NOT NULL AS there`,
+    );
     if (found[0]?.there !== true) return false;
     const { rows } = await client.query<{ holds: boolean | null }>(
       `SELECT count(*) = $2 AND bool_and(t.state = 'completed') AND max(t.as_of_key COLLATE "C") <= max(c.position_key COLLATE "C") AS holds
@@ -80,8 +83,10 @@ export class Observer {
     this.tally.duplicated += prefix.duplicated;
     this.tally.torn += prefix.torn + (sumsAgree(sums) ? 0 : 1);
     if (!isPrefix(prefix)) this.violation ??= `at step ${prefix.counter}: ${prefix.differences.join('. ')}`;
-    if (!sumsAgree(sums)) this.violation ??= `the bank's sums differ: accounts ${sums.accounts}, tellers ${sums.tellers}, branches ${sums.branches}, history ${sums.history} after ${sums.transfers} transfers`;
-    if (this.last !== null && this.last.prefix.counter > prefix.counter) this.violation ??= `the target went back from step ${this.last.prefix.counter} to ${prefix.counter}`;
+    if (!sumsAgree(sums))
+      this.violation ??= `the bank's sums differ: accounts ${sums.accounts}, tellers ${sums.tellers}, branches ${sums.branches}, history ${sums.history} after ${sums.transfers} transfers`;
+    if (this.last !== null && this.last.prefix.counter > prefix.counter)
+      this.violation ??= `the target went back from step ${this.last.prefix.counter} to ${prefix.counter}`;
     this.last = observation;
   }
 }

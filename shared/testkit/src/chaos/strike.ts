@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Random } from './random.js';
 import type { LocalServer } from '@millrace/local/server-process.js';
 import type { Stack } from '@millrace/local/stack.js';
 import type { TcpProxy } from '../tcp-proxy.js';
 import type { MillraceRun, Role } from './millrace-run.js';
+import type { Random } from './random.js';
 
 /** What strikes act on. */
 export interface Battlefield {
@@ -75,7 +75,8 @@ async function killRun(field: Battlefield): Promise<void> {
 
 async function restartRun(field: Battlefield): Promise<void> {
   const { code, last } = await field.run.stop();
-  if (code !== 0 || last?.reason !== 'signal') throw new Error(`a run stopped by SIGTERM ended with ${code}, ${JSON.stringify(last)}`);
+  if (code !== 0 || last?.reason !== 'signal')
+    throw new Error(`a run stopped by SIGTERM ended with ${code}, ${JSON.stringify(last)}`);
   field.run = field.startRun();
 }
 
@@ -119,7 +120,8 @@ async function zombie(field: Battlefield, roles: readonly Role[]): Promise<void>
     sleeper.signalSupervisor('SIGKILL');
     throw new Error(`a run that another one had fenced still ran ${ZOMBIE_END_MS / 1_000} s after it woke`);
   }
-  if (ended.code !== 3 || ended.last?.reason !== 'fenced') throw new Error(`a fenced run ended with ${ended.code}, ${JSON.stringify(ended.last)}`);
+  if (ended.code !== 3 || ended.last?.reason !== 'fenced')
+    throw new Error(`a fenced run ended with ${ended.code}, ${JSON.stringify(ended.last)}`);
 }
 
 async function reset({ proxies }: Battlefield, side: 'source' | 'target'): Promise<void> {

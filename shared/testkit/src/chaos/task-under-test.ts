@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { waitUntil } from '@millrace/local/wait-until.js';
 import type { Addresses } from '@millrace/local/stack.js';
+import { waitUntil } from '@millrace/local/wait-until.js';
 import { createPrefix, isPrefix, PREFIX_STEP, type PrefixReading, readPrefix } from '../checkers/prefix.js';
 import { commitSteadily } from '../checkers/steady-load.js';
 import { createDatabase, removeFolder, scratchFolder, sharedServers, uniqueWord, withClient } from '../servers.js';
@@ -50,14 +50,18 @@ export async function openTask(place: TaskPlace = {}): Promise<TaskUnderTest> {
     started.push(run);
     return run;
   };
-  const sourceSteps = (): Promise<number> => withClient(source.url, async (client) => Number((await client.query<{ n: string }>('SELECT n FROM prefix.counter')).rows[0]?.n));
+  const sourceSteps = (): Promise<number> =>
+    withClient(source.url, async (client) =>
+      Number((await client.query<{ n: string }>('SELECT n FROM prefix.counter')).rows[0]?.n),
+    );
   return {
     name,
     addresses,
     dir,
     command,
     sourceSteps,
-    steps: (perSecond, signal) => commitSteadily({ url: source.url, perSecond, connections: 2, statement: () => PREFIX_STEP }, signal),
+    steps: (perSecond, signal) =>
+      commitSteadily({ url: source.url, perSecond, connections: 2, statement: () => PREFIX_STEP }, signal),
     async untilEqual(run, deadlineMs) {
       const goal = await sourceSteps();
       const reading = await waitUntil(

@@ -61,7 +61,9 @@ test('two transactions applied in the wrong order are caught, by the row that th
 });
 
 test('a transaction ahead of the counter is caught as torn', async () => {
-  await client.query("INSERT INTO prefix.ledger_a VALUES (121, 0, now()); INSERT INTO prefix.ledger_b VALUES (121, ''); INSERT INTO prefix.ledger_c VALUES (121, '')");
+  await client.query(
+    "INSERT INTO prefix.ledger_a VALUES (121, 0, now()); INSERT INTO prefix.ledger_b VALUES (121, ''); INSERT INTO prefix.ledger_c VALUES (121, '')",
+  );
   expect(await readPrefix(client)).toMatchObject({ lost: 0, torn: 1 });
 });
 

@@ -68,7 +68,12 @@ export interface PrefixReading {
  * without findings is exactly the state after that many transactions in commit order.
  */
 export async function readPrefix(client: pg.Client): Promise<PrefixReading> {
-  const { rows } = await client.query<{ counter: string | null; kind: string | null; count: string | null; examples: string | null }>(READING);
+  const { rows } = await client.query<{
+    counter: string | null;
+    kind: string | null;
+    count: string | null;
+    examples: string | null;
+  }>(READING);
   const [first] = rows;
   if (first?.counter == null) throw new MillraceError('INTERNAL', { what: 'prefix.counter has no row' });
   const of = (kind: string): { readonly count: number; readonly examples: string } => {
@@ -76,7 +81,9 @@ export async function readPrefix(client: pg.Client): Promise<PrefixReading> {
     return { count: Number(row?.count ?? 0), examples: row?.examples ?? '' };
   };
   const [lost, duplicated, torn] = [of('lost'), of('duplicated'), of('torn')];
-  const differences = Object.entries({ lost, duplicated, torn }).flatMap(([kind, { count, examples }]) => (count === 0 ? [] : [`${kind}: ${count} (${examples})`]));
+  const differences = Object.entries({ lost, duplicated, torn }).flatMap(([kind, { count, examples }]) =>
+    count === 0 ? [] : [`${kind}: ${count} (${examples})`],
+  );
   return { counter: Number(first.counter), lost: lost.count, duplicated: duplicated.count, torn: torn.count, differences };
 }
 

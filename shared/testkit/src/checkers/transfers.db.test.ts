@@ -41,13 +41,22 @@ beforeEach(async () => {
   };
 });
 
-const MOVE_ONE = 'UPDATE transfers.checking SET balance = balance - 5 WHERE id = 1; UPDATE transfers.savings SET balance = balance + 5 WHERE id = 2';
+const MOVE_ONE =
+  'UPDATE transfers.checking SET balance = balance - 5 WHERE id = 1; UPDATE transfers.savings SET balance = balance + 5 WHERE id = 2';
 
 test.each<[fault: string, statement: string, found: RegExp]>([
   ['half of a transfer', 'UPDATE transfers.checking SET balance = balance - 5 WHERE id = 1', /a total of 9995 instead of 10000/],
   ['a transfer without its record, though the total holds', MOVE_ONE, /savings 2 holds/],
-  ['a record without its transfer', 'INSERT INTO transfers.moves (debited, credited, amount) VALUES (1, 2, 7)', /checking 1 holds/],
-  ['a record that came twice', 'ALTER TABLE transfers.moves DROP CONSTRAINT moves_pkey; INSERT INTO transfers.moves OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, 0), (1, 1, 1, 0)', /moves more than once/],
+  [
+    'a record without its transfer',
+    'INSERT INTO transfers.moves (debited, credited, amount) VALUES (1, 2, 7)',
+    /checking 1 holds/,
+  ],
+  [
+    'a record that came twice',
+    'ALTER TABLE transfers.moves DROP CONSTRAINT moves_pkey; INSERT INTO transfers.moves OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, 0), (1, 1, 1, 0)',
+    /moves more than once/,
+  ],
   ['a lost account', 'DELETE FROM transfers.savings WHERE id = 1', /9 accounts instead of 10/],
   ['an account too many', 'INSERT INTO transfers.savings VALUES (0, 0)', /11 accounts instead of 10/],
 ])('%s is caught', async (_, statement, found) => {

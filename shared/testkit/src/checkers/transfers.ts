@@ -45,14 +45,17 @@ export interface TransfersReading {
 
 /** Reads the whole of `transfers` in one statement, so in one snapshot, and compares every sum; `accounts` as given to `createTransfers`. */
 export async function readTransfers(client: pg.Client, accounts: number): Promise<TransfersReading> {
-  const { rows } = await client.query<{ moves: number; repeated: number; accounts: number; total: number; off: string[] }>(READING);
+  const { rows } = await client.query<{ moves: number; repeated: number; accounts: number; total: number; off: string[] }>(
+    READING,
+  );
   const [row] = rows;
   if (row === undefined) throw new MillraceError('INTERNAL', { what: 'the transfers came back empty' });
   const expected = 2 * accounts;
   const differences: string[] = [];
   if (row.accounts !== expected) differences.push(`${row.accounts} accounts instead of ${expected}`);
   if (row.repeated !== 0) differences.push(`${row.repeated} moves more than once`);
-  if (row.total !== expected * OPENING_BALANCE) differences.push(`a total of ${row.total} instead of ${expected * OPENING_BALANCE}`);
+  if (row.total !== expected * OPENING_BALANCE)
+    differences.push(`a total of ${row.total} instead of ${expected * OPENING_BALANCE}`);
   return { moves: row.moves, accounts: row.accounts, differences: [...differences, ...row.off] };
 }
 

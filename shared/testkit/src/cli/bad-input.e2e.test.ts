@@ -3,10 +3,10 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NO_METRICS } from '@millrace/journal/journal-metrics.js';
 import { KafkaClient } from '@millrace/journal/kafka/kafka-client.js';
 import { PartitionWriter } from '@millrace/journal/kafka/partition-writer.js';
 import { Topics } from '@millrace/journal/kafka/topics.js';
-import { NO_METRICS } from '@millrace/journal/journal-metrics.js';
 import { DEFAULT_MAX_MESSAGE_BYTES } from '@millrace/journal/rules/topic-settings.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PostgresServer, removeFolder, scratchFolder, startPostgres, withClient } from '../servers.js';
@@ -51,8 +51,22 @@ const inFile = async (name: string, content: unknown): Promise<string> => {
   return path;
 };
 
-const selection = { 'rule-type': 'selection', 'rule-id': '1', 'rule-name': '1', 'object-locator': { 'schema-name': 'public', 'table-name': '_' }, 'rule-action': 'include' };
-const collision = { 'rule-type': 'transformation', 'rule-id': '7', 'rule-name': '7', 'rule-target': 'table', 'object-locator': { 'schema-name': 'public', 'table-name': '%' }, 'rule-action': 'rename', value: 'same' };
+const selection = {
+  'rule-type': 'selection',
+  'rule-id': '1',
+  'rule-name': '1',
+  'object-locator': { 'schema-name': 'public', 'table-name': '_' },
+  'rule-action': 'include',
+};
+const collision = {
+  'rule-type': 'transformation',
+  'rule-id': '7',
+  'rule-name': '7',
+  'rule-target': 'table',
+  'object-locator': { 'schema-name': 'public', 'table-name': '%' },
+  'rule-action': 'rename',
+  value: 'same',
+};
 
 const withCredentials = (url: string, user: string): string => {
   const parsed = new URL(url);
@@ -62,24 +76,122 @@ const withCredentials = (url: string, user: string): string => {
 };
 
 const BAD_STARTS: readonly BadStart[] = [
-  { what: 'a database that is not there', flags: () => ({ source: withCredentials(bench.source.url, 'postgres').replace(/[^/]+$/, 'nodb') }), code: 'ENDPOINT_DATABASE_MISSING', names: ['source', 'nodb'] },
-  { what: 'TLS that the server refuses', flags: () => ({ target: `${bench.target.url}?sslmode=require` }), code: 'ENDPOINT_TLS_REFUSED', names: ['target', 'sslmode=require'] },
-  { what: 'a URL that cannot be read', flags: () => ({ source: `postgresql://u:${CANARY}@h:xx/db` }), code: 'ENDPOINT_URL_INVALID', names: ['source', 'xx'] },
-  { what: 'an engine without a connector', flags: () => ({ source: `mysql://u:${CANARY}@h/db` }), code: 'ENDPOINT_UNSUPPORTED', names: ['mysql', 'source'] },
-  { what: 'wal_level not logical', flags: () => ({ source: limited.url }), code: 'SOURCE_WAL_LEVEL', names: ['replica', 'logical'] },
-  { what: 'a role without rights in the source', flags: () => ({ source: withCredentials(bench.source.url, 'norights') }), code: 'SOURCE_RIGHT_MISSING', names: ['norights', 'REPLICATION'] },
-  { what: 'a role without rights in the target', flags: () => ({ include: 'public.t', target: withCredentials(bench.target.url, 'norights') }), code: 'TARGET_RIGHT_MISSING', names: ['CREATE', 'target'] },
-  { what: 'a read-only target', flags: () => ({ include: 'public.t', target: `${bench.target.url}?options=-c%20default_transaction_read_only%3Don` }), code: 'TARGET_READ_ONLY', names: ['target', 'read-only'] },
-  { what: 'a selection that matches nothing', flags: () => ({ include: 'public.nothere' }), code: 'SELECTION_MATCHES_NOTHING', names: ['--include', 'nothere'] },
-  { what: 'a pattern without a table', flags: () => ({ include: 'nodot' }), code: 'SELECTION_PATTERN_INVALID', names: ['--include', 'nodot'] },
-  { what: 'a table without identity', flags: () => ({ include: 'public.keyless' }), code: 'TABLE_WITHOUT_IDENTITY', names: ['keyless', 'REPLICA IDENTITY FULL'] },
-  { what: 'a misspelt word of a mapping rule', flags: async () => ({ 'table-mappings': await inFile('misspelt.json', { rules: [{ ...selection, 'rule-action': 'inclde' }] }) }), code: 'MAPPING_RULE_INVALID', names: ['rule 1', 'inclde'] },
-  { what: 'mappings that are not JSON', flags: async () => ({ 'table-mappings': await inFile('broken.json', '{"rules":[') }), code: 'MAPPING_JSON_INVALID', names: ['line 1'] },
-  { what: 'two tables mapped to one', flags: async () => ({ 'table-mappings': await inFile('collision.json', { rules: [selection, collision] }) }), code: 'MAPPING_COLLISION', names: ['public.t', 'public.u', 'rule 7'] },
-  { what: 'a mappings file that is not there', flags: () => ({ 'table-mappings': join(folder, 'none.json') }), code: 'CONFIG_FILE', names: ['none.json'] },
-  { what: 'a misspelt setting', flags: async () => ({ include: 'public.t', 'task-settings': await inFile('misspelt-setting.json', { FullLoadSettings: { TargetTablePrepmode: 'DO_NOTHING' } }) }), code: 'TASK_SETTINGS_INVALID', names: ['misspelt-setting.json', 'TargetTablePrepmode', 'did you mean FullLoadSettings.TargetTablePrepMode'] },
-  { what: 'a setting of the wrong type', flags: async () => ({ include: 'public.t', 'task-settings': await inFile('type.json', { FullLoadSettings: { MaxFullLoadSubTasks: '8' } }) }), code: 'TASK_SETTINGS_INVALID', names: ['FullLoadSettings.MaxFullLoadSubTasks', 'number'] },
-  { what: 'a registry at another path', flags: () => ({ include: 'public.t', registry: bench.registry.replace(/\/apis.*$/, '/nopath') }), code: 'REGISTRY_REFUSED', names: ['/nopath'] },
+  {
+    what: 'a database that is not there',
+    flags: () => ({ source: withCredentials(bench.source.url, 'postgres').replace(/[^/]+$/, 'nodb') }),
+    code: 'ENDPOINT_DATABASE_MISSING',
+    names: ['source', 'nodb'],
+  },
+  {
+    what: 'TLS that the server refuses',
+    flags: () => ({ target: `${bench.target.url}?sslmode=require` }),
+    code: 'ENDPOINT_TLS_REFUSED',
+    names: ['target', 'sslmode=require'],
+  },
+  {
+    what: 'a URL that cannot be read',
+    flags: () => ({ source: `postgresql://u:${CANARY}@h:xx/db` }),
+    code: 'ENDPOINT_URL_INVALID',
+    names: ['source', 'xx'],
+  },
+  {
+    what: 'an engine without a connector',
+    flags: () => ({ source: `mysql://u:${CANARY}@h/db` }),
+    code: 'ENDPOINT_UNSUPPORTED',
+    names: ['mysql', 'source'],
+  },
+  {
+    what: 'wal_level not logical',
+    flags: () => ({ source: limited.url }),
+    code: 'SOURCE_WAL_LEVEL',
+    names: ['replica', 'logical'],
+  },
+  {
+    what: 'a role without rights in the source',
+    flags: () => ({ source: withCredentials(bench.source.url, 'norights') }),
+    code: 'SOURCE_RIGHT_MISSING',
+    names: ['norights', 'REPLICATION'],
+  },
+  {
+    what: 'a role without rights in the target',
+    flags: () => ({ include: 'public.t', target: withCredentials(bench.target.url, 'norights') }),
+    code: 'TARGET_RIGHT_MISSING',
+    names: ['CREATE', 'target'],
+  },
+  {
+    what: 'a read-only target',
+    flags: () => ({ include: 'public.t', target: `${bench.target.url}?options=-c%20default_transaction_read_only%3Don` }),
+    code: 'TARGET_READ_ONLY',
+    names: ['target', 'read-only'],
+  },
+  {
+    what: 'a selection that matches nothing',
+    flags: () => ({ include: 'public.nothere' }),
+    code: 'SELECTION_MATCHES_NOTHING',
+    names: ['--include', 'nothere'],
+  },
+  {
+    what: 'a pattern without a table',
+    flags: () => ({ include: 'nodot' }),
+    code: 'SELECTION_PATTERN_INVALID',
+    names: ['--include', 'nodot'],
+  },
+  {
+    what: 'a table without identity',
+    flags: () => ({ include: 'public.keyless' }),
+    code: 'TABLE_WITHOUT_IDENTITY',
+    names: ['keyless', 'REPLICA IDENTITY FULL'],
+  },
+  {
+    what: 'a misspelt word of a mapping rule',
+    flags: async () => ({
+      'table-mappings': await inFile('misspelt.json', { rules: [{ ...selection, 'rule-action': 'inclde' }] }),
+    }),
+    code: 'MAPPING_RULE_INVALID',
+    names: ['rule 1', 'inclde'],
+  },
+  {
+    what: 'mappings that are not JSON',
+    flags: async () => ({ 'table-mappings': await inFile('broken.json', '{"rules":[') }),
+    code: 'MAPPING_JSON_INVALID',
+    names: ['line 1'],
+  },
+  {
+    what: 'two tables mapped to one',
+    flags: async () => ({ 'table-mappings': await inFile('collision.json', { rules: [selection, collision] }) }),
+    code: 'MAPPING_COLLISION',
+    names: ['public.t', 'public.u', 'rule 7'],
+  },
+  {
+    what: 'a mappings file that is not there',
+    flags: () => ({ 'table-mappings': join(folder, 'none.json') }),
+    code: 'CONFIG_FILE',
+    names: ['none.json'],
+  },
+  {
+    what: 'a misspelt setting',
+    flags: async () => ({
+      include: 'public.t',
+      'task-settings': await inFile('misspelt-setting.json', { FullLoadSettings: { TargetTablePrepmode: 'DO_NOTHING' } }),
+    }),
+    code: 'TASK_SETTINGS_INVALID',
+    names: ['misspelt-setting.json', 'TargetTablePrepmode', 'did you mean FullLoadSettings.TargetTablePrepMode'],
+  },
+  {
+    what: 'a setting of the wrong type',
+    flags: async () => ({
+      include: 'public.t',
+      'task-settings': await inFile('type.json', { FullLoadSettings: { MaxFullLoadSubTasks: '8' } }),
+    }),
+    code: 'TASK_SETTINGS_INVALID',
+    names: ['FullLoadSettings.MaxFullLoadSubTasks', 'number'],
+  },
+  {
+    what: 'a registry at another path',
+    flags: () => ({ include: 'public.t', registry: bench.registry.replace(/\/apis.*$/, '/nopath') }),
+    code: 'REGISTRY_REFUSED',
+    names: ['/nopath'],
+  },
 ];
 
 /** `traces`: what the test itself made there. */
@@ -107,7 +219,12 @@ describe('a start that cannot work is refused, names the word and its place, and
       await client.query(`COPY (${lines}) TO ${client.escapeLiteral(rows[0]?.file ?? '')}`);
       await client.query('SELECT pg_reload_conf()');
     });
-    await expectRefusal({ what: '', flags: () => ({ source: withCredentials(limited.url, 'app') }), code: 'ENDPOINT_AUTHENTICATION', names: ['source', 'app'] });
+    await expectRefusal({
+      what: '',
+      flags: () => ({ source: withCredentials(limited.url, 'app') }),
+      code: 'ENDPOINT_AUTHENTICATION',
+      names: ['source', 'app'],
+    });
   });
 
   test('no slot left', async () => {
@@ -117,13 +234,26 @@ describe('a start that cannot work is refused, names the word and its place, and
       await client.query(`SELECT pg_create_physical_replication_slot('other')`);
       await client.query('CREATE TABLE t (id int PRIMARY KEY)');
     });
-    await expectRefusal({ what: '', flags: () => ({ source: full.url, include: 'public.t' }), code: 'SLOT_LIMIT', names: ['max_replication_slots'] });
+    await expectRefusal({
+      what: '',
+      flags: () => ({ source: full.url, include: 'public.t' }),
+      code: 'SLOT_LIMIT',
+      names: ['max_replication_slots'],
+    });
     await removeFolder(dir);
   });
 
   test('a target table that cannot hold the rows', async () => {
     await bench.atTarget('CREATE TABLE t (id smallint PRIMARY KEY, v varchar(3))');
-    await expectRefusal({ what: '', flags: () => ({ include: 'public.t' }), code: 'TARGET_TABLE_INCOMPATIBLE', names: ['public.t', 'id', 'smallint'] }, ['public.t', 'public.t_pkey']);
+    await expectRefusal(
+      {
+        what: '',
+        flags: () => ({ include: 'public.t' }),
+        code: 'TARGET_TABLE_INCOMPATIBLE',
+        names: ['public.t', 'id', 'smallint'],
+      },
+      ['public.t', 'public.t_pkey'],
+    );
     await bench.atTarget('DROP TABLE t');
   });
 
@@ -150,8 +280,16 @@ describe('a start that cannot work is refused, names the word and its place, and
   });
 
   test('a registry that is read-only', async () => {
-    await using registry = await answering(bench.registry, ({ method }) => method === 'POST', { error_code: 42205, message: 'Subject is in read-only mode' });
-    await expectRefusal({ what: '', flags: () => ({ include: 'public.t', registry: registry.url }), code: 'REGISTRY_READ_ONLY', names: [registry.url, `${bench.name}.journal`] });
+    await using registry = await answering(bench.registry, ({ method }) => method === 'POST', {
+      error_code: 42205,
+      message: 'Subject is in read-only mode',
+    });
+    await expectRefusal({
+      what: '',
+      flags: () => ({ include: 'public.t', registry: registry.url }),
+      code: 'REGISTRY_READ_ONLY',
+      names: [registry.url, `${bench.name}.journal`],
+    });
   });
 
   test('servers that are away, within 60 s', async () => {
@@ -161,7 +299,11 @@ describe('a start that cannot work is refused, names the word and its place, and
         { flags: { source: `postgresql://u:${CANARY}@127.0.0.1:1/x` }, code: 'ENDPOINT_UNREACHABLE' },
         { flags: { kafka: '127.0.0.1:1' }, code: 'KAFKA_UNREACHABLE' },
       ].map(async ({ flags, code }) => {
-        const { code: exit, stdout, stderr } = await millrace(['run', ...bench.flags({ include: 'public.t', ...flags }), '--json']);
+        const {
+          code: exit,
+          stdout,
+          stderr,
+        } = await millrace(['run', ...bench.flags({ include: 'public.t', ...flags }), '--json']);
         expect(jsonLines(stdout).at(-1)).toMatchObject({ reason: 'refused', error: { code } });
         expect(exit).toBe(1);
         expect(stdout + stderr).not.toContain(CANARY);
@@ -177,7 +319,11 @@ interface FakeRegistry extends AsyncDisposable {
 }
 
 /** The real registry, except that requests which match get this refusal (HTTP 422). */
-async function answering(registry: string, matches: (request: { readonly method: string; readonly path: string }) => boolean, refusal: object): Promise<FakeRegistry> {
+async function answering(
+  registry: string,
+  matches: (request: { readonly method: string; readonly path: string }) => boolean,
+  refusal: object,
+): Promise<FakeRegistry> {
   const server: Server = createServer((request, response) => {
     const { method = 'GET', url: path = '/' } = request;
     if (matches({ method, path })) {

@@ -28,10 +28,15 @@ export class Command {
   stderr = '';
 
   constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, [MILLRACE, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...cleanEnvironment(), ...env } });
+    this.#child = spawn(process.execPath, [MILLRACE, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...cleanEnvironment(), ...env },
+    });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
-    this.ended = new Promise((resolve) => this.#child.once('close', (code) => resolve({ code, stdout: this.stdout, stderr: this.stderr })));
+    this.ended = new Promise((resolve) =>
+      this.#child.once('close', (code) => resolve({ code, stdout: this.stdout, stderr: this.stderr })),
+    );
   }
 
   get lines(): readonly JsonLine[] {
@@ -86,7 +91,14 @@ export class Bench implements AsyncDisposable {
 
   /** Flags of the task; those given replace or join them. */
   flags(more: Readonly<Record<string, string>> = {}): string[] {
-    const all = { name: this.name, source: this.source.url, target: this.target.url, kafka: this.kafka, registry: this.registry, ...more };
+    const all = {
+      name: this.name,
+      source: this.source.url,
+      target: this.target.url,
+      kafka: this.kafka,
+      registry: this.registry,
+      ...more,
+    };
     return Object.entries(all).flatMap(([flag, value]) => [`--${flag}`, value]);
   }
 
@@ -102,7 +114,10 @@ export class Bench implements AsyncDisposable {
   async traces(): Promise<readonly string[]> {
     const kafka = { brokers: this.kafka.split(','), tls: null, sasl: null };
     const registry = { url: this.registry, login: null };
-    const slots = await rowsOf(this.source.url, `SELECT slot_name AS found FROM pg_replication_slots WHERE database = current_database()`);
+    const slots = await rowsOf(
+      this.source.url,
+      `SELECT slot_name AS found FROM pg_replication_slots WHERE database = current_database()`,
+    );
     const publications = await rowsOf(this.source.url, 'SELECT pubname AS found FROM pg_publication');
     const objects = `SELECT n.nspname || '.' || coalesce(c.relname, '') AS found FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid
                      WHERE n.nspname !~ '^pg_|^information_schema$' AND NOT (n.nspname = 'public' AND c.relname IS NULL)`;

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -28,11 +28,26 @@ async function until(what: string, condition: () => boolean | Promise<boolean>):
 test('--until loaded leaves the slot, --until caught-up goes on from there; verify, status, journal and remove tell and do what they say', async () => {
   await using bench = await Bench.open(SMALL);
   const loaded = await millrace(['run', ...bench.flags({ until: 'loaded' }), '--json']);
-  const tables = [{ schema: 'public', table: 't', state: 'completed', rowsLoaded: ROWS, inserts: 0, updates: 0, deletes: 0, truncates: 0, ddls: 0, errors: 0 }];
+  const tables = [
+    {
+      schema: 'public',
+      table: 't',
+      state: 'completed',
+      rowsLoaded: ROWS,
+      inserts: 0,
+      updates: 0,
+      deletes: 0,
+      truncates: 0,
+      ddls: 0,
+      errors: 0,
+    },
+  ];
   expect(jsonLines(loaded.stdout).at(-1)).toMatchObject({ event: 'stopped', reason: 'loaded', tables });
   expect(loaded.code).toBe(0);
 
-  await bench.atSource(`INSERT INTO t VALUES (0, 'new'); UPDATE t SET v = 'changed' WHERE id = 1; DELETE FROM t WHERE id IN (2, 3)`);
+  await bench.atSource(
+    `INSERT INTO t VALUES (0, 'new'); UPDATE t SET v = 'changed' WHERE id = 1; DELETE FROM t WHERE id IN (2, 3)`,
+  );
   const caughtUp = await millrace(['run', ...bench.flags({ until: 'caught-up' }), '--json']);
   expect(jsonLines(caughtUp.stdout).at(-1)).toMatchObject({
     reason: 'caught-up',
@@ -54,7 +69,9 @@ test('--until loaded leaves the slot, --until caught-up goes on from there; veri
   const status = await millrace(['status', ...bench.flags(), '--json']);
   expect(jsonLines(status.stdout)).toMatchObject([{ known: true, tables: [{ table: 't', inserts: 1 }] }]);
   const journal = await millrace(['journal', ...bench.flags()]);
-  expect(jsonLines(journal.stdout).map((line) => line.event)).toEqual(expect.arrayContaining(['takeover', 'schema', 'insert', 'update', 'delete', 'commit']));
+  expect(jsonLines(journal.stdout).map((line) => line.event)).toEqual(
+    expect.arrayContaining(['takeover', 'schema', 'insert', 'update', 'delete', 'commit']),
+  );
 
   const unconfirmed = await millrace(['remove', ...bench.flags()]);
   expect(unconfirmed.code).toBe(1);
@@ -63,20 +80,25 @@ test('--until loaded leaves the slot, --until caught-up goes on from there; veri
   expect((await millrace(['remove', ...bench.flags(), '--yes'])).code).toBe(0);
 });
 
-test.each(['SIGINT', 'SIGTERM'] as const)('%s in the middle of the load ends the run with 0 within 10 s, and the next one goes on', async (signal) => {
-  await using bench = await Bench.open(`CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, repeat('x', 100) FROM generate_series(1, 400000) g`);
-  const first = new Command(['run', ...bench.flags(), '--json']);
-  await until('the load begins', () => first.lines.some((line) => line.event === 'table' && line['state'] === 'full load'));
-  const signalled = performance.now();
-  first.signal(signal);
-  const { code, stdout } = await first.ended;
-  expect(performance.now() - signalled).toBeLessThan(10_000);
-  expect(jsonLines(stdout).at(-1)).toMatchObject({ event: 'stopped', reason: 'signal' });
-  expect(code).toBe(0);
-  const second = await millrace(['run', ...bench.flags({ until: 'caught-up' }), '--json']);
-  expect(second.code).toBe(0);
-  expect(await bench.atTarget('SELECT count(*)::int AS rows FROM t')).toEqual([{ rows: 400_000 }]);
-});
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s in the middle of the load ends the run with 0 within 10 s, and the next one goes on',
+  async (signal) => {
+    await using bench = await Bench.open(
+      `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT g, repeat('x', 100) FROM generate_series(1, 400000) g`,
+    );
+    const first = new Command(['run', ...bench.flags(), '--json']);
+    await until('the load begins', () => first.lines.some((line) => line.event === 'table' && line['state'] === 'full load'));
+    const signalled = performance.now();
+    first.signal(signal);
+    const { code, stdout } = await first.ended;
+    expect(performance.now() - signalled).toBeLessThan(10_000);
+    expect(jsonLines(stdout).at(-1)).toMatchObject({ event: 'stopped', reason: 'signal' });
+    expect(code).toBe(0);
+    const second = await millrace(['run', ...bench.flags({ until: 'caught-up' }), '--json']);
+    expect(second.code).toBe(0);
+    expect(await bench.atTarget('SELECT count(*)::int AS rows FROM t')).toEqual([{ rows: 400_000 }]);
+  },
+);
 
 test('a second run of one name fences the first, which ends as a whole and does not fence back', async () => {
   await using bench = await Bench.open(SMALL);
@@ -102,7 +124,9 @@ test('a worker that is killed is started again; metrics are served meanwhile; no
   for (const role of ['capture', 'sink']) {
     const pid = Number(run.lines.findLast((line) => line.event === 'started' && line['role'] === role)?.['pid']);
     process.kill(pid, 'SIGKILL');
-    await until(`${role} is started again`, () => run.lines.some((line) => line.event === 'started' && line['role'] === role && line['pid'] !== pid));
+    await until(`${role} is started again`, () =>
+      run.lines.some((line) => line.event === 'started' && line['role'] === role && line['pid'] !== pid),
+    );
   }
   await bench.atSource(`INSERT INTO t VALUES (0, 'new')`);
   await until('the row arrives', async () => (await bench.atTarget('SELECT FROM t WHERE id = 0')).length === 1);
@@ -120,7 +144,10 @@ test('a run that npx started stops when npx is gone', async () => {
   await using bench = await Bench.open(SMALL);
   const bin = fileURLToPath(new URL('../../../../services/cli/bin/millrace.js', import.meta.url));
   const script = `require('node:child_process').spawn(process.execPath, process.argv.slice(1), { stdio: 'inherit' }); setInterval(() => {}, 1000);`;
-  const parent = spawn(process.execPath, ['-e', script, bin, 'run', ...bench.flags(), '--json'], { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, npm_command: 'exec' } });
+  const parent = spawn(process.execPath, ['-e', script, bin, 'run', ...bench.flags(), '--json'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, npm_command: 'exec' },
+  });
   let stdout = '';
   parent.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   const closed = new Promise<void>((resolve) => parent.stdout.once('close', () => resolve()));
@@ -135,8 +162,14 @@ test('a slot that something else reads refuses the start, and the task goes on w
   expect((await millrace(['run', ...bench.flags({ until: 'loaded' })])).code).toBe(0);
   const [slot] = await bench.atSource('SELECT slot_name AS name FROM pg_replication_slots WHERE database = current_database()');
   await withClient(`${bench.source.url}?replication=database&application_name=foreign`, async (reader) => {
-    const reading = reader.query(`START_REPLICATION SLOT ${String(slot?.['name'])} LOGICAL 0/0 (proto_version '1', publication_names 'x')`).catch(() => undefined);
-    await until('the slot is held', async () => (await bench.atSource('SELECT FROM pg_replication_slots WHERE database = current_database() AND active')).length === 1);
+    const reading = reader
+      .query(`START_REPLICATION SLOT ${String(slot?.['name'])} LOGICAL 0/0 (proto_version '1', publication_names 'x')`)
+      .catch(() => undefined);
+    await until(
+      'the slot is held',
+      async () =>
+        (await bench.atSource('SELECT FROM pg_replication_slots WHERE database = current_database() AND active')).length === 1,
+    );
     const held = await millrace(['run', ...bench.flags({ until: 'caught-up' }), '--json']);
     expect(held.code).toBe(1);
     expect(jsonLines(held.stdout).at(-1)).toMatchObject({ reason: 'refused', error: { code: 'SLOT_IN_USE' } });
@@ -151,7 +184,19 @@ test('a slot that something else reads refuses the start, and the task goes on w
 test('a task file has every option; the environment wins over it, a flag over both', async () => {
   await using bench = await Bench.open(`${SMALL}; CREATE TABLE other (id int PRIMARY KEY)`);
   const file = join(folder, 'task.yaml');
-  await writeFile(file, [`name: ${bench.name}`, `source: ${bench.source.url}`, 'target: postgresql://postgres@127.0.0.1:1/wrong', 'kafka: 127.0.0.1:1', `registry: ${bench.registry}`, 'include: [public.t]', 'until: caught-up', 'json: true'].join('\n'));
+  await writeFile(
+    file,
+    [
+      `name: ${bench.name}`,
+      `source: ${bench.source.url}`,
+      'target: postgresql://postgres@127.0.0.1:1/wrong',
+      'kafka: 127.0.0.1:1',
+      `registry: ${bench.registry}`,
+      'include: [public.t]',
+      'until: caught-up',
+      'json: true',
+    ].join('\n'),
+  );
   const env = { KAFKA_BROKERS: bench.kafka, TARGET_URL: 'postgresql://postgres@127.0.0.1:1/wrong-too' };
   const { code, stdout } = await millrace(['run', file, '--target', bench.target.url, '--until', 'loaded'], env);
   expect(jsonLines(stdout).at(-1)).toMatchObject({ reason: 'loaded', tables: [{ table: 't' }] });
@@ -159,11 +204,43 @@ test('a task file has every option; the environment wins over it, a flag over bo
 });
 
 test('usage errors exit with 2, and say stopped where JSON was asked for', async () => {
-  const cases = [['bogus'], ['run', '--bogus'], ['run', '--name', 'x'], ['run', '--name', 'Not A Name'], ['remove'], [], ['journal', '--name', 'x', '--kafka', 'h:1', '--registry', 'http://h', '--from', 'y']];
+  const cases = [
+    ['bogus'],
+    ['run', '--bogus'],
+    ['run', '--name', 'x'],
+    ['run', '--name', 'Not A Name'],
+    ['remove'],
+    [],
+    ['journal', '--name', 'x', '--kafka', 'h:1', '--registry', 'http://h', '--from', 'y'],
+  ];
   const codes = await Promise.all(cases.map(async (args) => (await millrace(args)).code));
   expect(codes).toEqual(cases.map(() => 2));
-  const json = await millrace(['run', '--until', 'never', '--json', '--name', 'x', '--source', 's', '--target', 't', '--kafka', 'h:1', '--registry', 'http://h']);
-  expect(jsonLines(json.stdout)).toMatchObject([{ event: 'stopped', reason: 'refused', error: { code: 'USAGE_OPTION_VALUE' }, tables: [], sourceLagMs: null, targetLagMs: null }]);
+  const json = await millrace([
+    'run',
+    '--until',
+    'never',
+    '--json',
+    '--name',
+    'x',
+    '--source',
+    's',
+    '--target',
+    't',
+    '--kafka',
+    'h:1',
+    '--registry',
+    'http://h',
+  ]);
+  expect(jsonLines(json.stdout)).toMatchObject([
+    {
+      event: 'stopped',
+      reason: 'refused',
+      error: { code: 'USAGE_OPTION_VALUE' },
+      tables: [],
+      sourceLagMs: null,
+      targetLagMs: null,
+    },
+  ]);
   expect(json.code).toBe(2);
   for (const args of [['help'], ['run', '--help'], ['--version']]) expect((await millrace(args)).code).toBe(0);
 });

@@ -34,7 +34,9 @@ export interface EdgeTable {
 
 /** The corpus as far as the server can hold it, a table per column type, in the corpus's order. */
 export function edgeTables({ version, extensions }: ServerAbilities): EdgeTable[] {
-  const held = EDGE_VALUES.filter(({ since, extension }) => since <= version && (extension === null || extensions.has(extension)));
+  const held = EDGE_VALUES.filter(
+    ({ since, extension }) => since <= version && (extension === null || extensions.has(extension)),
+  );
   const byType = new Map<string, EdgeValue[]>();
   for (const value of held) byType.set(value.type, [...(byType.get(value.type) ?? []), value]);
   return [...byType].map(([type, values], index) => ({ name: `t${String(index).padStart(3, '0')}`, type, values }));

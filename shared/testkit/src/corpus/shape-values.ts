@@ -2,7 +2,16 @@ import { type EdgeValue, expressions, texts } from './edge-value.js';
 
 /** Network addresses, geometry, ranges and multiranges. */
 export const SHAPE_VALUES: readonly EdgeValue[] = [
-  ...texts('inet', ['0.0.0.0', '255.255.255.255', '10.1.2.3/8', '::', '::1/128', '::ffff:1.2.3.4', 'fe80::1/64', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff']),
+  ...texts('inet', [
+    '0.0.0.0',
+    '255.255.255.255',
+    '10.1.2.3/8',
+    '::',
+    '::1/128',
+    '::ffff:1.2.3.4',
+    'fe80::1/64',
+    'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+  ]),
   ...texts('cidr', ['0.0.0.0/0', '10.0.0.0/8', '192.168.0.1/32', '::/0', '2001:db8::/32']),
   ...texts('macaddr', ['00:00:00:00:00:00', 'ff:ff:ff:ff:ff:ff', '08-00-2b-01-02-03']),
   ...texts('macaddr8', ['00:00:00:00:00:00:00:00', 'ff:ff:ff:ff:ff:ff:ff:ff', '08:00:2b:01:02:03:04:05']),
@@ -18,7 +27,12 @@ export const SHAPE_VALUES: readonly EdgeValue[] = [
   ...texts('int8range', ['empty', '[9007199254740993,9223372036854775807)', '(,0]']),
   ...texts('numrange', ['empty', '[1.10,2.200)', '(NaN,)', '[-12345678901234567890.5,0]', '[0,0]']),
   ...texts('daterange', ['empty', '[-infinity,infinity]', '[0044-03-15 BC,2024-01-01)', '[infinity,)', '(,)']),
-  ...texts('tsrange', ['empty', '["2024-01-01 00:00:00","2024-01-02 00:00:00.000001")', '(-infinity,infinity)', '[,"294276-12-31 23:59:59"]']),
+  ...texts('tsrange', [
+    'empty',
+    '["2024-01-01 00:00:00","2024-01-02 00:00:00.000001")',
+    '(-infinity,infinity)',
+    '[,"294276-12-31 23:59:59"]',
+  ]),
   ...texts('tstzrange', ['empty', '["2024-03-31 01:00:00+00","2024-03-31 03:00:00+00"]', '("0001-12-31 00:00:00+00 BC",)']),
   ...texts('edge.float_range', ['empty', '[NaN,NaN]', '(-Infinity,-0]', '[0.1,0.30000000000000004)']),
   ...texts('edge.text_range', ['empty', '["a,b","c\\"d")', '("",)', '["(,",")]"]']),

@@ -89,5 +89,5 @@ export const TIME_VALUES: readonly EdgeValue[] = [
   ...texts('interval year to month', ['-3 years 2 mons', '0']),
   ...texts('interval day to second(3)', ['1 day 00:00:00.123', '-1 day +00:00:00.001']),
   ...texts('interval hour to minute', ['25:59']),
-  ...expressions('interval', ["make_interval(years => -1, months => 11, secs => -0.5)", "'9 mons -9 days'::interval * 1.5"]),
+  ...expressions('interval', ['make_interval(years => -1, months => 11, secs => -0.5)', "'9 mons -9 days'::interval * 1.5"]),
 ];

@@ -18,13 +18,17 @@ async function differencesOf(source: string, target: string): Promise<string[]> 
     await client.query(statement);
     await client.end();
   }
-  return await differences(one.url, other.url, TABLES);
+  return await differences({ source: one.url, target: other.url }, TABLES);
 }
 
 test('rows are a multiset: another order on disk is no difference, another number of equal rows is', async () => {
   const create = 'CREATE TABLE t (a int);';
-  expect(await differencesOf(`${create} INSERT INTO t VALUES (1), (2), (2)`, `${create} INSERT INTO t VALUES (2), (1), (2)`)).toEqual([]);
-  expect(await differencesOf(`${create} INSERT INTO t VALUES (1), (2), (2)`, `${create} INSERT INTO t VALUES (1), (1), (2)`)).toEqual([
+  expect(
+    await differencesOf(`${create} INSERT INTO t VALUES (1), (2), (2)`, `${create} INSERT INTO t VALUES (2), (1), (2)`),
+  ).toEqual([]);
+  expect(
+    await differencesOf(`${create} INSERT INTO t VALUES (1), (2), (2)`, `${create} INSERT INTO t VALUES (1), (1), (2)`),
+  ).toEqual([
     '"public"."t": 3 rows in the source, 3 in the target',
     '"public"."t": only in the source: 1:2;',
     '"public"."t": only in the target: 1:1;',

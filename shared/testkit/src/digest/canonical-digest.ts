@@ -6,6 +6,12 @@ export interface TableName {
   readonly table: string;
 }
 
+/** URLs of the two databases. */
+export interface Ends {
+  readonly source: string;
+  readonly target: string;
+}
+
 export interface TableDigest {
   /** Columns in their order: name, declared type, not-null, generated, identity, collation. Empty: the table is not there. */
   readonly columns: readonly string[];
@@ -23,24 +29,35 @@ const CANONICAL_SETTINGS =
   "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL IntervalStyle = 'postgres'; SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 3; SET LOCAL lc_monetary = 'C'; SET LOCAL search_path = pg_catalog; SET LOCAL xmlbinary = 'base64'";
 
 /** Digests of the tables, all in one snapshot; computed by the server, value by value from its own output functions. */
-export async function digestTables(client: pg.Client, tables: readonly TableName[]): Promise<TableDigest[]> {
+export async function digestTables(
+  client: pg.Client,
+  tables: readonly TableName[],
+  ignoredColumn: string | null = null,
+): Promise<TableDigest[]> {
   return await inSnapshot(client, async () => {
     const digests: TableDigest[] = [];
-    for (const table of tables) digests.push(await digestTable(client, table));
+    for (const table of tables) digests.push(await digestTable(client, table, ignoredColumn));
     return digests;
   });
 }
 
 /**
  * What differs between two databases' copies of the tables, in words with the first few rows of each; empty where they are equal.
- * This is the testkit's own judgement and shares nothing with the product's `verify`.
+ * This is the testkit's own judgement and shares nothing with the product's `verify`. `ignoredColumn` is one that a mapping rule adds.
  */
-export async function differences(sourceUrl: string, targetUrl: string, tables: readonly TableName[]): Promise<string[]> {
+export async function differences(
+  { source: sourceUrl, target: targetUrl }: Ends,
+  tables: readonly TableName[],
+  ignoredColumn: string | null = null,
+): Promise<string[]> {
   const source = new pg.Client({ connectionString: sourceUrl });
   const target = new pg.Client({ connectionString: targetUrl });
   try {
     await Promise.all([source.connect(), target.connect()]);
-    const [theirs, ours] = await Promise.all([digestTables(source, tables), digestTables(target, tables)]);
+    const [theirs, ours] = await Promise.all([
+      digestTables(source, tables, ignoredColumn),
+      digestTables(target, tables, ignoredColumn),
+    ]);
     const found: string[] = [];
     for (const [index, table] of tables.entries()) {
       const [one, other] = [theirs[index], ours[index]];
@@ -50,7 +67,10 @@ export async function differences(sourceUrl: string, targetUrl: string, tables: 
       else found.push(...differingShape(one, other).map((what) => `${name}: ${what}`));
       if (one.digest === other.digest && one.rows === other.rows) continue;
       if (one.columns.length === 0 || other.columns.length === 0) continue;
-      found.push(`${name}: ${one.rows} rows in the source, ${other.rows} in the target`, ...(await differingRows(source, target, table)).map((what) => `${name}: ${what}`));
+      found.push(
+        `${name}: ${one.rows} rows in the source, ${other.rows} in the target`,
+        ...(await differingRows({ source, target, table, ignoredColumn })).map((what) => `${name}: ${what}`),
+      );
     }
     return found;
   } finally {
@@ -65,15 +85,24 @@ function differingShape(one: TableDigest, other: TableDigest): string[] {
   ];
   return pairs.flatMap(([what, theirs, ours]) => {
     if (JSON.stringify(theirs) === JSON.stringify(ours)) return [];
-    return [`${what} (${theirs.filter((name) => !ours.includes(name)).join('; ')}) became (${ours.filter((name) => !theirs.includes(name)).join('; ')})`];
+    return [
+      `${what} (${theirs.filter((name) => !ours.includes(name)).join('; ')}) became (${ours.filter((name) => !theirs.includes(name)).join('; ')})`,
+    ];
   });
+}
+
+interface RowComparison {
+  readonly source: pg.Client;
+  readonly target: pg.Client;
+  readonly table: TableName;
+  readonly ignoredColumn: string | null;
 }
 
 const SHOWN_ROWS = 4;
 const SHOWN_CHARACTERS = 300;
 
-async function differingRows(source: pg.Client, target: pg.Client, table: TableName): Promise<string[]> {
-  const [theirs, ours] = await Promise.all([rowTexts(source, table), rowTexts(target, table)]);
+async function differingRows({ source, target, table, ignoredColumn }: RowComparison): Promise<string[]> {
+  const [theirs, ours] = await Promise.all([rowTexts(source, table, ignoredColumn), rowTexts(target, table, ignoredColumn)]);
   const missing = lacking(theirs, ours).map((row) => `only in the source: ${row}`);
   const extra = lacking(ours, theirs).map((row) => `only in the target: ${row}`);
   return [...missing.slice(0, SHOWN_ROWS), ...extra.slice(0, SHOWN_ROWS)];
@@ -92,16 +121,16 @@ function lacking(rows: readonly string[], others: readonly string[]): string[] {
     .map((row) => (row.length > SHOWN_CHARACTERS ? `${row.slice(0, SHOWN_CHARACTERS)}… (${row.length} characters)` : row));
 }
 
-async function rowTexts(client: pg.Client, table: TableName): Promise<string[]> {
+async function rowTexts(client: pg.Client, table: TableName, ignoredColumn: string | null): Promise<string[]> {
   return await inSnapshot(client, async () => {
-    const columns = await columnsOf(client, table);
+    const columns = (await columnsOf(client, table)).filter(({ name }) => name !== ignoredColumn);
     const { rows } = await client.query<{ row: string }>(`SELECT ${rowText(columns)} AS row FROM ${from(table, columns)} t`);
     return rows.map(({ row }) => row);
   });
 }
 
-async function digestTable(client: pg.Client, table: TableName): Promise<TableDigest> {
-  const columns = await columnsOf(client, table);
+async function digestTable(client: pg.Client, table: TableName, ignoredColumn: string | null): Promise<TableDigest> {
+  const columns = (await columnsOf(client, table)).filter(({ name }) => name !== ignoredColumn);
   if (columns.length === 0 && !(await exists(client, table))) return { columns: [], primaryKey: [], rows: 0, digest: '' };
   const { rows } = await client.query<{ rows: number; digest: string }>(
     `SELECT count(*)::int AS rows, md5(coalesce(string_agg(hash, '' ORDER BY hash COLLATE "C"), '')) AS digest
@@ -113,7 +142,12 @@ async function digestTable(client: pg.Client, table: TableName): Promise<TableDi
     [table.schema, table.table],
   );
   const [row] = rows;
-  return { columns: columns.map(({ shape }) => shape), primaryKey: key.rows.map(({ name }) => name), rows: row?.rows ?? 0, digest: row?.digest ?? '' };
+  return {
+    columns: columns.map(({ shape }) => shape),
+    primaryKey: key.rows.map(({ name }) => name),
+    rows: row?.rows ?? 0,
+    digest: row?.digest ?? '',
+  };
 }
 
 interface Column {

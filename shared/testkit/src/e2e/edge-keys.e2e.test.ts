@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { edgePrelude, type EdgeTable, edgeTables } from '../corpus/edge-values.js';
+import { type EdgeTable, edgePrelude, edgeTables } from '../corpus/edge-values.js';
 import { serverAbilities } from '../corpus/server-abilities.js';
 import { differences, type TableName } from '../digest/canonical-digest.js';
 import { ReplicationPair, told } from './replication-pair.js';
@@ -28,28 +28,33 @@ afterAll(() => pair[Symbol.asyncDispose]());
 
 /** False: the type has no order, so it cannot be a key. Values that are equal to an earlier one or too long for an index stay out. */
 async function createKeyed(client: pg.Client, { name, type, values }: EdgeTable): Promise<boolean> {
-  const created = await client.query(`CREATE TABLE edge.${name} (value ${type} PRIMARY KEY, place serial, n integer DEFAULT 0)`).then(
-    () => true,
-    () => false,
-  );
+  const created = await client
+    .query(`CREATE TABLE edge.${name} (value ${type} PRIMARY KEY, place serial, n integer DEFAULT 0)`)
+    .then(
+      () => true,
+      () => false,
+    );
   if (!created) return false;
   // An array has an order even where its elements have none; it shows when two are compared.
-  const ordered = await client.query(`SELECT ARRAY[value] < ARRAY[value] FROM (SELECT ${values[0]?.literal}::${type}) v (value)`).then(
-    () => true,
-    () => false,
-  );
+  const ordered = await client
+    .query(`SELECT ARRAY[value] < ARRAY[value] FROM (SELECT ${values[0]?.literal}::${type}) v (value)`)
+    .then(
+      () => true,
+      () => false,
+    );
   if (!ordered) {
     await client.query(`DROP TABLE edge.${name}`);
     return false;
   }
-  for (const { literal } of values) await client.query(`INSERT INTO edge.${name} (value) VALUES (${literal}) ON CONFLICT DO NOTHING`).catch(() => undefined);
+  for (const { literal } of values)
+    await client.query(`INSERT INTO edge.${name} (value) VALUES (${literal}) ON CONFLICT DO NOTHING`).catch(() => undefined);
   return true;
 }
 
 async function expectEqual(): Promise<void> {
   const end = await pair.run('caught-up');
   expect(end.code, told(end)).toBe(0);
-  expect(await differences(pair.sourceUrl, pair.targetUrl, names)).toEqual([]);
+  expect(await differences(pair.urls, names)).toEqual([]);
 }
 
 describe.sequential('a key of any type finds its row', () => {
@@ -63,8 +68,12 @@ describe.sequential('a key of any type finds its row', () => {
 
   test('deletes and re-inserts in one transaction, rows apart and the whole table in one group', async () => {
     for (const { name } of tables) {
-      await pair.source.query(`BEGIN; CREATE TEMP TABLE kept AS SELECT * FROM edge.${name}; DELETE FROM edge.${name} WHERE place % 2 = 0; COMMIT`);
-      await pair.source.query(`BEGIN; DELETE FROM edge.${name}; INSERT INTO edge.${name} SELECT * FROM kept WHERE place % 3 > 0; DROP TABLE kept; COMMIT`);
+      await pair.source.query(
+        `BEGIN; CREATE TEMP TABLE kept AS SELECT * FROM edge.${name}; DELETE FROM edge.${name} WHERE place % 2 = 0; COMMIT`,
+      );
+      await pair.source.query(
+        `BEGIN; DELETE FROM edge.${name}; INSERT INTO edge.${name} SELECT * FROM kept WHERE place % 3 > 0; DROP TABLE kept; COMMIT`,
+      );
     }
     await expectEqual();
   });
@@ -78,7 +87,7 @@ describe.sequential('a key of any type finds its row', () => {
     await expectEqual();
   });
 
-  test('and the product\'s own verify finds them equal', async () => {
+  test("and the product's own verify finds them equal", async () => {
     const end = await pair.verify();
     expect(end.code, told(end)).toBe(0);
   });

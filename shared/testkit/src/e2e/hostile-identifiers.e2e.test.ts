@@ -5,7 +5,13 @@ import { ReplicationPair, told } from './replication-pair.js';
 
 const EVERYTHING = {
   rules: [
-    { 'rule-type': 'selection', 'rule-id': '1', 'rule-name': 'all', 'object-locator': { 'schema-name': '%', 'table-name': '%' }, 'rule-action': 'include' },
+    {
+      'rule-type': 'selection',
+      'rule-id': '1',
+      'rule-name': 'all',
+      'object-locator': { 'schema-name': '%', 'table-name': '%' },
+      'rule-action': 'include',
+    },
   ],
 };
 
@@ -54,14 +60,18 @@ beforeAll(async () => {
       INSERT INTO ${qualified(table)} SELECT i, ${literal(table.schema)}, ${literal(table.label)} FROM generate_series(1, 3) i`);
   }
   for (const { schema, table } of LOOK_ALIKES) {
-    await source.query(`CREATE SCHEMA IF NOT EXISTS ${quote(schema)}; CREATE TABLE ${qualified({ schema, table })} (id int PRIMARY KEY, whose text)`);
+    await source.query(
+      `CREATE SCHEMA IF NOT EXISTS ${quote(schema)}; CREATE TABLE ${qualified({ schema, table })} (id int PRIMARY KEY, whose text)`,
+    );
     await source.query(`INSERT INTO ${qualified({ schema, table })} VALUES (1, $1)`, [`${schema}/${table}`]);
   }
   await source.query(`
     CREATE SCHEMA wide;
     CREATE TYPE wide.labels AS ENUM (${HOSTILE_IDENTIFIERS.map(literal).join(', ')});
     CREATE TABLE wide.wide (id int PRIMARY KEY, label wide.labels, ${HOSTILE_IDENTIFIERS.map((name) => `${quote(name)} text`).join(', ')})`);
-  await source.query(`INSERT INTO wide.wide (id, label) SELECT row_number() OVER (), l FROM unnest(enum_range(NULL::wide.labels)) l`);
+  await source.query(
+    `INSERT INTO wide.wide (id, label) SELECT row_number() OVER (), l FROM unnest(enum_range(NULL::wide.labels)) l`,
+  );
 });
 
 afterAll(() => pair[Symbol.asyncDispose]());
@@ -69,7 +79,7 @@ afterAll(() => pair[Symbol.asyncDispose]());
 async function expectEqual(until: 'loaded' | 'caught-up'): Promise<void> {
   const end = await pair.run(until);
   expect(end.code, told(end)).toBe(0);
-  expect(await differences(pair.sourceUrl, pair.targetUrl, names)).toEqual([]);
+  expect(await differences(pair.urls, names)).toEqual([]);
 }
 
 describe.sequential('hostile identifiers as schema, table, column, enum and label', () => {
@@ -84,15 +94,18 @@ describe.sequential('hostile identifiers as schema, table, column, enum and labe
         UPDATE ${name} SET ${key} = 20 WHERE ${key} = 2;
         DELETE FROM ${name} WHERE ${key} = 3`);
     }
-    for (const table of LOOK_ALIKES) await pair.source.query(`UPDATE ${qualified(table)} SET whose = whose || '!'; INSERT INTO ${qualified(table)} VALUES (2, 'new')`);
+    for (const table of LOOK_ALIKES)
+      await pair.source.query(
+        `UPDATE ${qualified(table)} SET whose = whose || '!'; INSERT INTO ${qualified(table)} VALUES (2, 'new')`,
+      );
     const assignments = HOSTILE_IDENTIFIERS.map((name) => `${quote(name)} = ${literal(name)}`);
-    await pair.source.query(`UPDATE wide.wide SET ${assignments.join(', ')} WHERE id % 2 = 0; INSERT INTO wide.wide (id, label) VALUES (1000, '.')`);
+    await pair.source.query(
+      `UPDATE wide.wide SET ${assignments.join(', ')} WHERE id % 2 = 0; INSERT INTO wide.wide (id, label) VALUES (1000, '.')`,
+    );
     await expectEqual('caught-up');
   });
 
-  test('are altered while running: columns added, renamed and dropped in one transaction', async () => {
-    await using running = await pair.start();
-    await running.line(({ event }) => event === 'loaded', 'loaded');
+  test('are altered: columns added, renamed and dropped in one transaction', async () => {
     const altered = TABLES.filter((_, index) => index % 9 === 0);
     for (const table of altered) {
       const name = qualified(table);
@@ -104,13 +117,15 @@ describe.sequential('hostile identifiers as schema, table, column, enum and labe
         ALTER TABLE ${name} DROP COLUMN ${quote(table.type)};
         INSERT INTO ${name} VALUES (6, 'z', 'plain')`);
     }
-    await pair.waitEqual(names);
+    await expectEqual('caught-up');
   });
 
   test('and verify finds them equal and names them as they are', async () => {
     const end = await pair.verify();
     expect(end.code, told(end)).toBe(0);
-    const verified = end.lines.filter(({ event }) => event === 'table').map((line) => `${String(line['schema'])}\0${String(line['table'])}`);
+    const verified = end.lines
+      .filter(({ event }) => event === 'table')
+      .map((line) => `${String(line['schema'])}\0${String(line['table'])}`);
     expect(verified.sort()).toEqual(names.map(({ schema, table }) => `${schema}\0${table}`).sort());
   });
 });

@@ -42,11 +42,16 @@ export class MillraceCommand implements AsyncDisposable {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text;
     });
-    this.ended = new Promise((resolve) => child.once('close', (code) => resolve({ code, lines: this.lines, stdout: this.#stdout, stderr: this.#stderr })));
+    this.ended = new Promise((resolve) =>
+      child.once('close', (code) => resolve({ code, lines: this.lines, stdout: this.#stdout, stderr: this.#stderr })),
+    );
   }
 
   static async start(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<MillraceCommand> {
-    const child = spawn(process.execPath, [MILLRACE, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+    const child = spawn(process.execPath, [MILLRACE, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     const command = new MillraceCommand(child, args.includes('--json'));
     if (child.pid !== undefined) await guard.watchServer(child.pid, 'SIGKILL');
     return command;
@@ -60,7 +65,10 @@ export class MillraceCommand implements AsyncDisposable {
 
   /** The first line that fits, whether it has come already or is still to come. */
   line(fits: (line: JsonLine) => boolean, what: string, deadlineMs = 60_000): Promise<JsonLine> {
-    return waitUntil(() => this.lines.find(fits), { what: `${what} from millrace; stderr so far: ${this.#stderr.slice(-2_000)}`, deadlineMs });
+    return waitUntil(() => this.lines.find(fits), {
+      what: `${what} from millrace; stderr so far: ${this.#stderr.slice(-2_000)}`,
+      deadlineMs,
+    });
   }
 
   signal(name: NodeJS.Signals): void {

@@ -3,8 +3,16 @@ import { join } from 'node:path';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import pg from 'pg';
 import { z } from 'zod';
-import { differences, type TableName } from '../digest/canonical-digest.js';
-import { createDatabase, removeFolder, scratchFolder, sharedServers, type TestDatabase, uniqueWord, waitUntil } from '../servers.js';
+import { differences, type Ends, type TableName } from '../digest/canonical-digest.js';
+import {
+  createDatabase,
+  removeFolder,
+  scratchFolder,
+  sharedServers,
+  type TestDatabase,
+  uniqueWord,
+  waitUntil,
+} from '../servers.js';
 import { type CommandEnd, MillraceCommand } from './millrace-command.js';
 
 /** What a selection and its rules are; a task of the pair is run with it every time. */
@@ -21,8 +29,7 @@ export class ReplicationPair implements AsyncDisposable {
   private constructor(
     readonly source: pg.Client,
     readonly target: pg.Client,
-    readonly sourceUrl: string,
-    readonly targetUrl: string,
+    readonly urls: Ends,
     readonly flags: readonly string[],
     private readonly owned: { readonly databases: readonly TestDatabase[]; readonly folder: string },
   ) {}
@@ -46,7 +53,7 @@ export class ReplicationPair implements AsyncDisposable {
     const [source, target] = [new pg.Client(from.url), new pg.Client(to.url)];
     for (const client of [source, target]) client.on('error', () => undefined);
     await Promise.all([source.connect(), target.connect()]);
-    return new ReplicationPair(source, target, from.url, to.url, flags, { databases: [from, to], folder });
+    return new ReplicationPair(source, target, { source: from.url, target: to.url }, flags, { databases: [from, to], folder });
   }
 
   /** `millrace run … --until <moment> --json --log-level error`, to its end. */
@@ -66,8 +73,9 @@ export class ReplicationPair implements AsyncDisposable {
   /** While a run is going on: waits until the target's copies of the tables are the source's. The error says what still differs. */
   async waitEqual(tables: readonly TableName[], deadlineMs = 30_000): Promise<void> {
     const equal = async (): Promise<true> => {
-      const found = await differences(this.sourceUrl, this.targetUrl, tables);
-      if (found.length > 0) throw new MillraceError('INTERNAL', { what: `${found.length} differences: ${found.slice(0, 12).join('; ')}` });
+      const found = await differences(this.urls, tables);
+      if (found.length > 0)
+        throw new MillraceError('INTERNAL', { what: `${found.length} differences: ${found.slice(0, 12).join('; ')}` });
       return true;
     };
     await waitUntil(equal, { what: 'target and source to be equal', deadlineMs, everyMs: 250 });
@@ -90,7 +98,10 @@ export function told({ code, lines, stderr }: CommandEnd): string {
   const texts = shown.map((line) => {
     const stopped = stoppedLine.safeParse(line);
     if (!stopped.success) return JSON.stringify(line);
-    return JSON.stringify({ ...stopped.data, tables: stopped.data.tables.filter(({ state, errors }) => state !== 'completed' || errors > 0) });
+    return JSON.stringify({
+      ...stopped.data,
+      tables: stopped.data.tables.filter(({ state, errors }) => state !== 'completed' || errors > 0),
+    });
   });
   return `exit ${code}\n${texts.join('\n').slice(0, 6_000)}\n${stderr.slice(-4_000)}`;
 }

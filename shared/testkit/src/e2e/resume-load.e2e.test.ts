@@ -28,7 +28,10 @@ function change(): { readonly text: string; readonly values: readonly (string | 
     { text: 'UPDATE app.items SET id = id + 1 WHERE id = $1', values: [place] },
     { text: 'UPDATE app.items SET id = -id WHERE id = $1', values: [place] },
     { text: 'UPDATE app.items SET id = id + 10000000 WHERE id = $1', values: [place] },
-    { text: 'UPDATE app.items SET id = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM app.items WHERE id = $2)', values: [place, other] },
+    {
+      text: 'UPDATE app.items SET id = $2 WHERE id = $1 AND NOT EXISTS (SELECT FROM app.items WHERE id = $2)',
+      values: [place, other],
+    },
   ];
   return ways[Math.floor(Math.random() * ways.length)] ?? { text: 'SELECT', values: [] };
 }
@@ -52,7 +55,10 @@ async function underChanges(place: Place, during: () => Promise<void>): Promise<
   }
   const end = await MillraceCommand.run(['run', ...place.flags, '--until', 'caught-up', '--json', '--log-level', 'error']);
   expect(end.code, told(end)).toBe(0);
-  expect(end.lines.findLast(({ event }) => event === 'stopped'), told(end)).toMatchObject({ tables: [{ state: 'completed', errors: 0 }] });
+  expect(
+    end.lines.findLast(({ event }) => event === 'stopped'),
+    told(end),
+  ).toMatchObject({ tables: [{ state: 'completed', errors: 0 }] });
   const verified: CommandEnd = await MillraceCommand.run(['verify', ...place.flags, '--json', '--log-level', 'error']);
   expect(verified.code, told(verified)).toBe(0);
 }
@@ -81,7 +87,9 @@ async function expectResumed(name: string): Promise<void> {
   const ended = records.filter((record) => record.kind === 'chunk-ended');
   const chunks = records.find((record) => record.kind === 'ended')?.chunks;
   expect(chunks).toBeGreaterThanOrEqual(6);
-  expect(ended.map(({ chunk }) => chunk).toSorted((one, other) => one - other)).toEqual(Array.from({ length: chunks ?? 0 }, (_, index) => index));
+  expect(ended.map(({ chunk }) => chunk).toSorted((one, other) => one - other)).toEqual(
+    Array.from({ length: chunks ?? 0 }, (_, index) => index),
+  );
   expect(new Set(ended.map(({ asOf }) => asOf.key)).size).toBeGreaterThan(1);
 }
 
@@ -90,7 +98,20 @@ async function withTask(serverUrl: string | undefined, work: (place: Place) => P
   await using target = await createDatabase();
   const [kafka, registry, folder] = await Promise.all([sharedServers().kafka(), sharedServers().registry(), scratchFolder()]);
   const name = uniqueWord();
-  const flags = ['--name', name, '--source', source.url, '--target', target.url, '--kafka', kafka, '--registry', registry, '--include', 'app.%'];
+  const flags = [
+    '--name',
+    name,
+    '--source',
+    source.url,
+    '--target',
+    target.url,
+    '--kafka',
+    kafka,
+    '--registry',
+    registry,
+    '--include',
+    'app.%',
+  ];
   await withClient(source.url, async (client) => void (await client.query(TABLE)));
   try {
     await work({ name, folder, source: source.url, flags });
@@ -117,7 +138,11 @@ test('#13 a capture that is killed in mid-load goes on with the chunks that had 
 });
 
 test('#13 a source that crashes in mid-load loses the snapshot, and the load goes on in another one', async () => {
-  await using server = await startPostgres({ dir: join(await scratchFolder(), 'postgres'), settings: { fsync: 'off' }, report: () => undefined });
+  await using server = await startPostgres({
+    dir: join(await scratchFolder(), 'postgres'),
+    settings: { fsync: 'off' },
+    report: () => undefined,
+  });
   await withTask(server.url, async (place) => {
     await underChanges(place, async () => {
       await using millrace = await run(place, {});
@@ -128,5 +153,7 @@ test('#13 a source that crashes in mid-load loses the snapshot, and the load goe
     });
     const records = await controlRecords(place.name);
     expect(records.some((record) => record.kind === 'began' && record.restart)).toBe(false);
+    const ended = records.flatMap((record) => (record.kind === 'chunk-ended' ? [record.chunk] : []));
+    expect(ended).toHaveLength(new Set(ended).size);
   });
 });

@@ -13,11 +13,13 @@ const namesOf = ({ tables }: TableKind) => tables.map((table) => ({ schema: 'kin
 
 beforeAll(async () => {
   pair = await ReplicationPair.create({ include: ['kinds.%'] });
-  await pair.source.query('CREATE SCHEMA kinds; CREATE VIEW kinds.a_view AS SELECT 1 AS a; CREATE MATERIALIZED VIEW kinds.kept_view AS SELECT 1 AS a; CREATE UNLOGGED TABLE kinds.unlogged (a int PRIMARY KEY)');
+  await pair.source.query(
+    'CREATE SCHEMA kinds; CREATE VIEW kinds.a_view AS SELECT 1 AS a; CREATE MATERIALIZED VIEW kinds.kept_view AS SELECT 1 AS a; CREATE UNLOGGED TABLE kinds.unlogged (a int PRIMARY KEY)',
+  );
   for (const { setup } of TABLE_KINDS) await pair.source.query(setup);
   const loaded = await pair.run('loaded');
   expect(loaded.code, told(loaded)).toBe(0);
-  for (const kind of TABLE_KINDS) afterLoad.set(kind, await differences(pair.sourceUrl, pair.targetUrl, namesOf(kind)));
+  for (const kind of TABLE_KINDS) afterLoad.set(kind, await differences(pair.urls, namesOf(kind)));
   for (const change of TABLE_KINDS.flatMap(({ changes }) => changes)) await pair.source.query(`BEGIN; ${change}; COMMIT`);
   caughtUp = await pair.run('caught-up');
 }, 180_000);
@@ -34,12 +36,14 @@ describe.each(TABLE_KINDS)('tables $name', (kind) => {
   });
 
   test('follow the changes', async () => {
-    expect(await differences(pair.sourceUrl, pair.targetUrl, namesOf(kind))).toEqual([]);
+    expect(await differences(pair.urls, namesOf(kind))).toEqual([]);
   });
 });
 
 test('views, materialized and unlogged tables are passed over by a wildcard', async () => {
-  const { rows } = await pair.target.query("SELECT relname FROM pg_class WHERE relnamespace = 'kinds'::regnamespace AND relname IN ('a_view', 'kept_view', 'unlogged')");
+  const { rows } = await pair.target.query(
+    "SELECT relname FROM pg_class WHERE relnamespace = 'kinds'::regnamespace AND relname IN ('a_view', 'kept_view', 'unlogged')",
+  );
   expect(rows).toEqual([]);
 });
 

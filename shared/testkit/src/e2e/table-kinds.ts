@@ -23,9 +23,9 @@ export const TABLE_KINDS: readonly TableKind[] = [
       ALTER TABLE kinds.keyless_wide REPLICA IDENTITY FULL;
       INSERT INTO kinds.keyless_wide SELECT 1, ${LARGE} FROM generate_series(1, 3)`,
     changes: [
-      'DELETE FROM kinds.keyless WHERE ctid = (SELECT min(ctid) FROM kinds.keyless WHERE n::text = \'1.00\')',
+      "DELETE FROM kinds.keyless WHERE ctid = (SELECT min(ctid) FROM kinds.keyless WHERE n::text = '1.00')",
       "UPDATE kinds.keyless SET t = 'one' WHERE ctid = (SELECT max(ctid) FROM kinds.keyless WHERE n::text = '1.0')",
-      'UPDATE kinds.keyless SET n = 1.00 WHERE ctid = (SELECT min(ctid) FROM kinds.keyless WHERE n::text = \'1.0\')',
+      "UPDATE kinds.keyless SET n = 1.00 WHERE ctid = (SELECT min(ctid) FROM kinds.keyless WHERE n::text = '1.0')",
       'DELETE FROM kinds.keyless WHERE ctid = (SELECT max(ctid) FROM kinds.keyless WHERE n IS NULL)',
       'INSERT INTO kinds.keyless SELECT * FROM kinds.keyless',
       'UPDATE kinds.keyless_wide SET a = 2 WHERE ctid = (SELECT min(ctid) FROM kinds.keyless_wide)',
@@ -65,7 +65,12 @@ export const TABLE_KINDS: readonly TableKind[] = [
       INSERT INTO kinds.parent VALUES (1, 'parent'), (2, 'parent');
       INSERT INTO kinds.child VALUES (1, 'child', 10), (3, 'child', 30);
       INSERT INTO kinds.grandchild VALUES (1, 'grandchild', 10, 100)`,
-    changes: ["UPDATE kinds.parent SET a = a || '!'", 'DELETE FROM kinds.parent WHERE id = 3', "INSERT INTO kinds.grandchild VALUES (4, 'new', 1, 2)", 'DELETE FROM ONLY kinds.parent WHERE id = 1'],
+    changes: [
+      "UPDATE kinds.parent SET a = a || '!'",
+      'DELETE FROM kinds.parent WHERE id = 3',
+      "INSERT INTO kinds.grandchild VALUES (4, 'new', 1, 2)",
+      'DELETE FROM ONLY kinds.parent WHERE id = 1',
+    ],
   },
   {
     name: 'generated columns are computed, never written',
@@ -73,7 +78,12 @@ export const TABLE_KINDS: readonly TableKind[] = [
     setup: `
       CREATE TABLE kinds.generated (a int PRIMARY KEY, double int GENERATED ALWAYS AS (a * 2) STORED, t text, upper text GENERATED ALWAYS AS (upper(t)) STORED NOT NULL);
       INSERT INTO kinds.generated (a, t) SELECT i, 'row ' || i FROM generate_series(1, 20) i`,
-    changes: ["INSERT INTO kinds.generated (a, t) VALUES (100, 'ü')", 'UPDATE kinds.generated SET a = a + 1000 WHERE a < 5', "UPDATE kinds.generated SET t = 'changed' WHERE a > 10", 'DELETE FROM kinds.generated WHERE double = 18'],
+    changes: [
+      "INSERT INTO kinds.generated (a, t) VALUES (100, 'ü')",
+      'UPDATE kinds.generated SET a = a + 1000 WHERE a < 5',
+      "UPDATE kinds.generated SET t = 'changed' WHERE a > 10",
+      'DELETE FROM kinds.generated WHERE double = 18',
+    ],
   },
   {
     name: "identity and serial columns take the source's values",
@@ -208,7 +218,10 @@ export const TABLE_KINDS: readonly TableKind[] = [
       INSERT INTO kinds.no_columns DEFAULT VALUES;
       DO $$ BEGIN EXECUTE 'CREATE TABLE kinds.most_columns (id int PRIMARY KEY, ' || (SELECT string_agg('c' || i || ' bool', ', ') FROM generate_series(1, 1599) i) || ')'; END $$;
       INSERT INTO kinds.most_columns (id, c1, c1599) VALUES (1, true, false), (2, NULL, true)`,
-    changes: ['INSERT INTO kinds.no_columns DEFAULT VALUES', 'UPDATE kinds.most_columns SET c800 = true; INSERT INTO kinds.most_columns (id, c2) VALUES (3, true); DELETE FROM kinds.most_columns WHERE id = 2'],
+    changes: [
+      'INSERT INTO kinds.no_columns DEFAULT VALUES',
+      'UPDATE kinds.most_columns SET c800 = true; INSERT INTO kinds.most_columns (id, c2) VALUES (3, true); DELETE FROM kinds.most_columns WHERE id = 2',
+    ],
   },
   {
     name: 'of more rows than one chunk, with a key of each order',

@@ -29,10 +29,15 @@ export async function watchSession(client: Client, connection: ConnectionSetting
     }
     if (asking) return;
     asking = true;
-    void isGone(backend, connection).then((gone) => {
-      asking = false;
-      if (gone && stream.bytesRead === heard) stream.destroy(serverIsGone());
-    });
+    isGone(backend, connection).then(
+      (gone) => {
+        asking = false;
+        if (gone && stream.bytesRead === heard) stream.destroy(serverIsGone());
+      },
+      () => {
+        asking = false;
+      },
+    );
   }, silenceMs);
   watch.unref();
   stream.once('close', () => clearInterval(watch));

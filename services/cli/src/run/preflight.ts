@@ -129,8 +129,10 @@ async function allAnswered(questions: readonly Promise<unknown>[]): Promise<void
   const failures = (await Promise.allSettled(questions)).flatMap((outcome): unknown[] =>
     outcome.status === 'rejected' ? [outcome.reason] : [],
   );
-  const [first] = failures;
-  if (first !== undefined) throw failures.find((error) => !(error instanceof MillraceError && error.class === 'retry')) ?? first;
+  // An answer that says no is more telling than a server that is away.
+  const telling = failures.find((error) => !(error instanceof MillraceError && error.class === 'retry')) ?? failures[0];
+  if (telling instanceof Error) throw telling;
+  if (telling !== undefined) throw new MillraceError('INTERNAL', { what: String(telling) });
 }
 
 /** The findings of both ends; the target is assessed against the tables as the mapping makes them. */

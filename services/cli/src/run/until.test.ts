@@ -20,9 +20,12 @@ function goal() {
     AbortSignal.timeout(10_000),
   );
   const outcome: { reason: string | null | undefined } = { reason: undefined };
-  void reached.then((reason) => {
-    outcome.reason = reason;
-  });
+  reached.then(
+    (reason) => {
+      outcome.reason = reason;
+    },
+    () => undefined,
+  );
   return { progress, end, reached, outcome };
 }
 

@@ -22,7 +22,11 @@ process.on('SIGINT', () => undefined);
 process.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'start':
-      void run(message);
+      run(message).catch((error: unknown) => {
+        send({ kind: 'failed', failure: describeFailure(error) });
+        process.exitCode = 1;
+        stop.abort();
+      });
       return;
     case 'stop':
       stop.abort();

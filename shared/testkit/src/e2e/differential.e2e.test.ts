@@ -1,8 +1,8 @@
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { differences, type TableName } from '../digest/canonical-digest.js';
-import { Dice, randomHistory, type RandomTable, randomTables } from './random-history.js';
+import { Dice, type RandomTable, randomHistory, randomTables } from './random-history.js';
 import { ReplicationPair, told } from './replication-pair.js';
-import pg from 'pg';
 
 const SCHEMAS = ['random1', 'random2', 'random3'] as const;
 /** `DIFFERENTIAL_SEED=n` repeats a history. */
@@ -73,14 +73,20 @@ describe(`random transactions over random schemas, DIFFERENTIAL_SEED=${SEED}`, (
     await pair.source.query(`INSERT INTO ${keyed} (id) VALUES (-1), (-2); INSERT INTO ${keyless} (id) VALUES (-1), (-1)`);
     const end = await pair.run('caught-up');
     expect(end.code, told(end)).toBe(0);
-    for (const fault of [`UPDATE ${keyed} SET id = -3 WHERE id = -1`, `DELETE FROM ${keyed} WHERE id = -2`, `INSERT INTO ${keyless} (id) VALUES (-1)`]) {
+    for (const fault of [
+      `UPDATE ${keyed} SET id = -3 WHERE id = -1`,
+      `DELETE FROM ${keyed} WHERE id = -2`,
+      `INSERT INTO ${keyless} (id) VALUES (-1)`,
+    ]) {
       await pair.target.query('BEGIN');
       await pair.target.query(fault);
       await pair.target.query('COMMIT');
       const [found, verdict] = await Promise.all([differences(pair.urls, names), pair.verify()]);
       expect(found.length, fault).toBeGreaterThan(0);
       expect(verdict.code, fault).toBe(1);
-      await pair.target.query(`DELETE FROM ${keyed} WHERE id < 0; INSERT INTO ${keyed} (id) VALUES (-1), (-2); DELETE FROM ${keyless} WHERE id < 0; INSERT INTO ${keyless} (id) VALUES (-1), (-1)`);
+      await pair.target.query(
+        `DELETE FROM ${keyed} WHERE id < 0; INSERT INTO ${keyed} (id) VALUES (-1), (-2); DELETE FROM ${keyless} WHERE id < 0; INSERT INTO ${keyless} (id) VALUES (-1), (-1)`,
+      );
     }
     await expectEqual();
   });

@@ -57,7 +57,7 @@ async function expectEqual(): Promise<void> {
   expect(await differences(pair.urls, names)).toEqual([]);
 }
 
-describe.sequential('a key of any type finds its row', () => {
+describe('a key of any type finds its row', () => {
   test('by the full load, then an update of each row', async () => {
     expect(tables.length).toBeGreaterThan(70);
     const end = await pair.run('loaded');

@@ -82,7 +82,7 @@ async function expectEqual(until: 'loaded' | 'caught-up'): Promise<void> {
   expect(await differences(pair.urls, names)).toEqual([]);
 }
 
-describe.sequential('hostile identifiers as schema, table, column, enum and label', () => {
+describe('hostile identifiers as schema, table, column, enum and label', () => {
   test('are loaded', () => expectEqual('loaded'));
 
   test('are changed: inserts, updates, moved keys, deletes', async () => {

@@ -57,7 +57,8 @@ const PLAIN_TYPES: ReadonlyMap<string, readonly string[]> = plainTypes();
 function plainTypes(): Map<string, string[]> {
   const types = new Map<string, string[]>();
   for (const { type, literal, extension, since } of EDGE_VALUES) {
-    if (extension !== null || since > 13 || type.includes('edge.') || literal.includes('repeat') || literal.length > 400) continue;
+    if (extension !== null || since > 13 || type.includes('edge.') || literal.includes('repeat') || literal.length > 400)
+      continue;
     types.set(type, [...(types.get(type) ?? []), literal, 'NULL']);
   }
   return types;
@@ -73,21 +74,41 @@ export function randomTables(dice: Dice, schema: string): RandomTable[] {
     });
     const table = `r${index}`;
     const name = `${schema}.${table}`;
-    const keyColumns = { integer: 'id int PRIMARY KEY', text: `id text ${COLLATED} PRIMARY KEY`, 'two columns': 'id int, id2 text, PRIMARY KEY (id2, id)', none: 'id int' }[key];
+    const keyColumns = {
+      integer: 'id int PRIMARY KEY',
+      text: `id text ${COLLATED} PRIMARY KEY`,
+      'two columns': 'id int, id2 text, PRIMARY KEY (id2, id)',
+      none: 'id int',
+    }[key];
     const large = dice.oneIn(2) ? ', large text' : '';
     const full = key === 'none' || dice.oneIn(4) ? `; ALTER TABLE ${name} REPLICA IDENTITY FULL` : '';
     const create = `CREATE TABLE ${name} (${[keyColumns, ...columns.map((column) => `${column.name} ${column.type}`)].join(', ')}${large})${full}`;
-    return { name, table, columns: large === '' ? columns : [...columns, { name: 'large', type: 'text', values: LARGE }], key, create };
+    return {
+      name,
+      table,
+      columns: large === '' ? columns : [...columns, { name: 'large', type: 'text', values: LARGE }],
+      key,
+      create,
+    };
   });
 }
 
-const LARGE = ["repeat(md5(random()::text), 300)", "(SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 200))", "''", 'NULL'];
+const LARGE = [
+  'repeat(md5(random()::text), 300)',
+  "(SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 200))",
+  "''",
+  'NULL',
+];
 
 /**
  * Commits `transactions` random transactions over the tables and resolves with the number of statements that took effect. What a
  * constraint refuses, and now and then what it would not, is rolled back to a savepoint.
  */
-export async function randomHistory(client: pg.Client, tables: readonly RandomTable[], { dice, transactions }: { readonly dice: Dice; readonly transactions: number }): Promise<number> {
+export async function randomHistory(
+  client: pg.Client,
+  tables: readonly RandomTable[],
+  { dice, transactions }: { readonly dice: Dice; readonly transactions: number },
+): Promise<number> {
   let done = 0;
   for (let transaction = 0; transaction < transactions; transaction += 1) {
     await client.query('BEGIN');
@@ -123,7 +144,8 @@ function randomStatement(dice: Dice, table: RandomTable): string {
 
 function insert(dice: Dice, table: RandomTable): string {
   const rows = Array.from({ length: 1 + dice.roll(dice.oneIn(5) ? 60 : 3) }, () => {
-    const key = table.key === 'two columns' ? `${keyValue(dice, table)}, '${dice.pick(['a', 'B', 'ä', ''])}'` : keyValue(dice, table);
+    const key =
+      table.key === 'two columns' ? `${keyValue(dice, table)}, '${dice.pick(['a', 'B', 'ä', ''])}'` : keyValue(dice, table);
     return `(${[key, ...table.columns.map((column) => dice.pick(column.values))].join(', ')})`;
   });
   const names = ['id', ...(table.key === 'two columns' ? ['id2'] : []), ...table.columns.map((column) => column.name)];
@@ -136,7 +158,7 @@ function keyValue(dice: Dice, { key }: RandomTable): string {
 }
 
 function somewhere(dice: Dice, { key }: RandomTable): string {
-  const number = key === 'text' ? "substr(id, 2)::int" : 'id';
+  const number = key === 'text' ? 'substr(id, 2)::int' : 'id';
   if (dice.oneIn(3)) return `${number} % ${2 + dice.roll(60)} = 0`;
   return `${number} = ${dice.roll(KEY_SPACE)}`;
 }

@@ -27,7 +27,7 @@ const endOfLog = (url: string): Promise<bigint> =>
     return BigInt(rows[0]?.at ?? -1);
   });
 
-test('#1 #43 with Kafka down for a minute the slot never passes what the journal holds, the steps made meanwhile arrive once it is back', async () => {
+test.concurrent('#1 with Kafka down for a minute the slot never passes what the journal holds, the steps made meanwhile arrive once it is back', async () => {
   await using kafka = await freshKafka();
   await using task = await openTask({ addresses: { KAFKA_BROKERS: kafka.brokers } });
   const stop = new AbortController();
@@ -50,7 +50,7 @@ test('#1 #43 with Kafka down for a minute the slot never passes what the journal
   await task.verify();
 });
 
-test('a target that is down for a minute is found again, and gets what it missed', async () => {
+test.concurrent('a target that is down for a minute is found again, and gets what it missed', async () => {
   await using target = await freshPostgres();
   await using task = await openTask({ addresses: { TARGET_URL: target.url } });
   const stop = new AbortController();
@@ -68,7 +68,7 @@ test('a target that is down for a minute is found again, and gets what it missed
   await task.verify();
 });
 
-test('#2 #8 a source that crashes and comes back goes on where the journal ends, in the middle of a large transaction too', async () => {
+test('#2 #8 a source that crashes and comes back goes on where the journal ends, right after a large transaction too', async () => {
   await using source = await freshPostgres();
   await using task = await openTask({ addresses: { SOURCE_URL: source.url } });
   const run = task.command(['run']);

@@ -48,7 +48,7 @@ export const HOSTILE_IDENTIFIERS: readonly string[] = [
   '[ab]',
   '$1',
   '$$',
-  '${x}',
+  `\${x}`,
   '{placeholder}',
   ':name',
   '@var',

@@ -30,7 +30,7 @@ const DECEPTIVE_TEXTS = [
   '\b\f\v',
   '\u0001\u0002\u001f\u007f',
   '%s %d %%',
-  '$1 $$ ${x}',
+  `$1 $$ \${x}`,
   '<a href="x">&amp;</a>',
   "'; DROP TABLE students; --",
   '__unchanged__',

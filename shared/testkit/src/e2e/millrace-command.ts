@@ -16,6 +16,8 @@ export interface CommandEnd {
   readonly code: number | null;
   /** Every line of stdout where it was run with `--json`. */
   readonly lines: readonly JsonLine[];
+  /** What stdout held beside JSON objects though `--json` was given; must stay empty. */
+  readonly foreign: readonly string[];
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -25,8 +27,7 @@ export class MillraceCommand implements AsyncDisposable {
   /** Resolves when the process has gone and everything it wrote is read. */
   readonly ended: Promise<CommandEnd>;
   readonly lines: JsonLine[] = [];
-  /** What stdout held beside JSON objects though `--json` was given; must stay empty. */
-  readonly foreign: string[] = [];
+  readonly #foreign: string[] = [];
   readonly #child: ChildProcess;
   #stdout = '';
   #stderr = '';
@@ -43,7 +44,9 @@ export class MillraceCommand implements AsyncDisposable {
       this.#stderr += text;
     });
     this.ended = new Promise((resolve) =>
-      child.once('close', (code) => resolve({ code, lines: this.lines, stdout: this.#stdout, stderr: this.#stderr })),
+      child.once('close', (code) =>
+        resolve({ code, lines: this.lines, foreign: this.#foreign, stdout: this.#stdout, stderr: this.#stderr }),
+      ),
     );
   }
 
@@ -86,7 +89,7 @@ export class MillraceCommand implements AsyncDisposable {
     try {
       this.lines.push(line.parse(JSON.parse(text)));
     } catch {
-      this.foreign.push(text);
+      this.#foreign.push(text);
     }
   }
 }

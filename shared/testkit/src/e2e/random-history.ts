@@ -1,21 +1,18 @@
 import type pg from 'pg';
+import { Random } from '../chaos/random.js';
 import { EDGE_VALUES } from '../corpus/edge-values.js';
 
-/** A generator of pseudo-random numbers (mulberry32): the same seed makes the same history. */
+/** Seeded chance: the same seed makes the same history. */
 export class Dice {
-  #state: number;
+  readonly #random: Random;
 
   constructor(seed: number) {
-    this.#state = seed >>> 0;
+    this.#random = new Random(seed);
   }
 
   /** 0 ≤ result < sides */
   roll(sides: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % sides;
+    return this.#random.below(sides);
   }
 
   oneIn(sides: number): boolean {

@@ -1,18 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MillraceError } from '@millrace/errors/millrace-error.js';
 import pg from 'pg';
 import { z } from 'zod';
-import { differences, type Ends, type TableName } from '../digest/canonical-digest.js';
-import {
-  createDatabase,
-  removeFolder,
-  scratchFolder,
-  sharedServers,
-  type TestDatabase,
-  uniqueWord,
-  waitUntil,
-} from '../servers.js';
+import type { Ends } from '../digest/canonical-digest.js';
+import { createDatabase, removeFolder, scratchFolder, sharedServers, type TestDatabase, uniqueWord } from '../servers.js';
 import { type CommandEnd, MillraceCommand } from './millrace-command.js';
 
 /** What a selection and its rules are; a task of the pair is run with it every time. */
@@ -68,17 +59,6 @@ export class ReplicationPair implements AsyncDisposable {
 
   verify(): Promise<CommandEnd> {
     return MillraceCommand.run(['verify', ...this.flags, '--json', '--log-level', 'error']);
-  }
-
-  /** While a run is going on: waits until the target's copies of the tables are the source's. The error says what still differs. */
-  async waitEqual(tables: readonly TableName[], deadlineMs = 30_000): Promise<void> {
-    const equal = async (): Promise<true> => {
-      const found = await differences(this.urls, tables);
-      if (found.length > 0)
-        throw new MillraceError('INTERNAL', { what: `${found.length} differences: ${found.slice(0, 12).join('; ')}` });
-      return true;
-    };
-    await waitUntil(equal, { what: 'target and source to be equal', deadlineMs, everyMs: 250 });
   }
 
   /** Disposing the databases drops the slot too; topics go with the shared Kafka. */

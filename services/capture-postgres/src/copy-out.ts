@@ -11,13 +11,20 @@ const HEADER_BYTES = 5;
 
 /** Parts that wait for their reader before the socket is paused. */
 const MAX_WAITING_PARTS = 2;
+/** A paused socket still hands over what it has read, which may end a few parts more. */
+const MAX_SPARE_ROOMS = MAX_WAITING_PARTS + 2;
 /** A part is handed on when it has reached its size, so room for the rows of one more socket read saves most regrowths. */
 const SLACK_BYTES = 64 * 1024;
 
+/** A part with the buffer that it lies in. */
+interface FilledRoom extends ChunkPart {
+  readonly room: Buffer;
+}
+
 /**
  * Runs `COPY … TO STDOUT` and yields its bytes undecoded in parts of about `partBytes`, whole rows only: the server sends exactly one
- * CopyData message per row (PostgreSQL manual, 55.2.6 COPY Operations). Ends normally only after the server has said that it was complete.
- * An error, and a reader that stops early, end the session with it.
+ * CopyData message per row (PostgreSQL manual, 55.2.6 COPY Operations). A part's bytes are its reader's until it asks for the next one.
+ * Ends normally only after the server has said that it was complete. An error, and a reader that stops early, end the session with it.
  * @throws the server's or the socket's own error
  */
 export async function* copyOut(client: Client, statement: string, partBytes: number): AsyncGenerator<ChunkPart, void, undefined> {
@@ -26,8 +33,10 @@ export async function* copyOut(client: Client, statement: string, partBytes: num
   try {
     for (;;) {
       const part = query.take();
-      if (part !== undefined) yield part;
-      else if (query.finished) return;
+      if (part !== undefined) {
+        yield part;
+        query.giveBack(part);
+      } else if (query.finished) return;
       else await query.arrival();
     }
   } finally {
@@ -42,10 +51,16 @@ export async function* copyOut(client: Client, statement: string, partBytes: num
 class CopyOutQuery implements Submittable {
   finished = false;
   readonly #frames = new FrameReader();
-  readonly #waiting: ChunkPart[] = [];
+  readonly #waiting: FilledRoom[] = [];
+  /** Rooms to fill again: memory outside of the heap, given up part after part, makes V8 collect the whole heap. */
+  readonly #spare: Buffer[] = [];
   #part: Buffer;
   #bytes = 0;
   #rows = 0;
+  /** Rows of the present read that are not in the part yet: `run[runStart, runEnd)`. */
+  #run: Buffer | undefined;
+  #runStart = 0;
+  #runEnd = 0;
   #totalRows = 0;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -56,14 +71,19 @@ class CopyOutQuery implements Submittable {
     private readonly statement: string,
     private readonly partBytes: number,
   ) {
-    this.#part = Buffer.allocUnsafeSlow(partBytes + SLACK_BYTES);
+    this.#part = this.#room();
   }
 
-  take(): ChunkPart | undefined {
+  take(): FilledRoom | undefined {
     const part = this.#waiting.shift();
     if (part !== undefined) this.#stream?.resume();
     else if (this.#failure !== undefined) throw this.#failure;
     return part;
+  }
+
+  giveBack({ room }: FilledRoom): void {
+    // One that grew for a large row is not kept.
+    if (room.length === this.partBytes + SLACK_BYTES && this.#spare.length < MAX_SPARE_ROOMS) this.#spare.push(room);
   }
 
   /** Resolves when there is a part, the end or an error. */
@@ -109,10 +129,14 @@ class CopyOutQuery implements Submittable {
     try {
       this.#frames.push(chunk);
       const wait = this.#frames.run((type, bytes, _view, start, end) => {
-        if (type === COPY_DATA) this.#append(bytes, start, end);
-        else this.#handOn(type, bytes, start, end);
+        if (type === COPY_DATA) {
+          this.#row(bytes, start, end);
+          // A row that two reads cut lies in the reader's own buffer, which the next one takes.
+          if (bytes !== chunk) this.#takeRun();
+        } else this.#handOn(type, bytes, start, end);
         return undefined;
       });
+      this.#takeRun();
       invariant(wait === undefined, 'no message of a COPY has to be waited for');
     } catch (cause) {
       this.handleError(cause);
@@ -120,32 +144,54 @@ class CopyOutQuery implements Submittable {
     }
   };
 
-  #append(bytes: Buffer, start: number, end: number): void {
-    const needed = this.#bytes + end - start;
+  /** Rows of one socket read move together where they lie, over the headers between them, and are copied as one run. */
+  #row(bytes: Buffer, start: number, end: number): void {
+    if (bytes !== this.#run) {
+      this.#takeRun();
+      this.#run = bytes;
+      this.#runStart = start;
+      this.#runEnd = end;
+    } else {
+      bytes.copyWithin(this.#runEnd, start, end);
+      this.#runEnd += end - start;
+    }
+    this.#rows += 1;
+    if (this.#bytes + this.#runEnd - this.#runStart < this.partBytes) return;
+    this.#takeRun();
+    this.#cut();
+  }
+
+  #takeRun(): void {
+    const run = this.#run;
+    if (run === undefined) return;
+    this.#run = undefined;
+    const needed = this.#bytes + this.#runEnd - this.#runStart;
     if (needed > this.#part.length) {
-      // The part is cut after this row, so it grows once at most.
       const grown = Buffer.allocUnsafeSlow(needed);
       this.#part.copy(grown, 0, 0, this.#bytes);
       this.#part = grown;
     }
-    bytes.copy(this.#part, this.#bytes, start, end);
+    run.copy(this.#part, this.#bytes, this.#runStart, this.#runEnd);
     this.#bytes = needed;
-    this.#rows += 1;
-    if (needed >= this.partBytes) this.#cut();
   }
 
   #cut(): void {
-    this.#waiting.push({ bytes: this.#part.subarray(0, this.#bytes), rows: this.#rows });
+    this.#waiting.push({ bytes: this.#part.subarray(0, this.#bytes), rows: this.#rows, room: this.#part });
     this.#totalRows += this.#rows;
-    this.#part = Buffer.allocUnsafeSlow(this.partBytes + SLACK_BYTES);
+    this.#part = this.#room();
     this.#bytes = 0;
     this.#rows = 0;
     if (this.#waiting.length >= MAX_WAITING_PARTS) this.#stream?.pause();
     this.#arrived();
   }
 
+  #room(): Buffer {
+    return this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.partBytes + SLACK_BYTES);
+  }
+
   #handOn(type: number, bytes: Buffer, start: number, end: number): void {
     // A copy: pg's parser keeps what it gets, and these bytes are the reader's.
+    this.#takeRun();
     const message = Buffer.from(bytes.subarray(start - HEADER_BYTES, end));
     const stream = this.#stream;
     const forward = this.#forward;

@@ -192,7 +192,7 @@ class TableWork {
   private async insert(rows: RowList): Promise<void> {
     const { client, plan, log, copy } = this.options;
     if (plan.canCopy && rows.length >= COPY_ROWS) {
-      await this.guarded(async () => this.check(await copyIn(client, copyStatement(plan), copy.encode(plan, log, rows)), rows));
+      await this.guarded(async () => this.check(await copyIn(client, copyStatement(plan), [copy.encode(plan, log, rows)]), rows));
     } else {
       await this.bulk(insertStatement(plan), rows);
     }

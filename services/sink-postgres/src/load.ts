@@ -50,7 +50,7 @@ export async function copyChunk(client: Client, chunk: LoadChunk, refuse: Refuse
 }
 
 interface Run {
-  readonly text: Buffer;
+  readonly parts: readonly Uint8Array[];
   readonly rows: number;
 }
 
@@ -66,12 +66,12 @@ async function* runsOf(chunk: LoadChunk): AsyncGenerator<Run> {
     bytes += text.length;
     rows += part.rows;
     if (bytes < RUN_BYTES) continue;
-    yield { text: Buffer.concat(parts), rows };
+    yield { parts, rows };
     parts = [];
     bytes = 0;
     rows = 0;
   }
-  if (rows > 0) yield { text: Buffer.concat(parts), rows };
+  if (rows > 0) yield { parts, rows };
 }
 
 class ChunkCopy {
@@ -92,9 +92,10 @@ class ChunkCopy {
     this.statement = `COPY ${this.relation} (${this.columns.map(({ name }) => quoteIdentifier(name)).join(', ')}) FROM STDIN`;
   }
 
-  async run({ text, rows }: Run): Promise<void> {
-    const failure = await this.tryCopy(text, rows);
+  async run({ parts, rows }: Run): Promise<void> {
+    const failure = await this.tryCopy(parts, rows);
     if (failure === null) return;
+    const text = Buffer.concat(parts);
     const starts = lineStarts(text);
     const halve = async (from: number, to: number): Promise<void> => {
       const middle = (from + to) >>> 1;
@@ -103,7 +104,7 @@ class ChunkCopy {
         [middle, to],
       ] as const) {
         const slice = text.subarray(starts[start], starts[end]);
-        const halfFailure = await this.tryCopy(slice, end - start);
+        const halfFailure = await this.tryCopy([slice], end - start);
         if (halfFailure === null) continue;
         if (end - start > 1) await halve(start, end);
         else await this.refuseRow(slice, halfFailure);
@@ -114,7 +115,7 @@ class ChunkCopy {
   }
 
   /** Null where the rows are in; else why the target refuses one of them. */
-  private async tryCopy(text: Buffer, rows: number): Promise<ServerFailure | null> {
+  private async tryCopy(text: readonly Uint8Array[], rows: number): Promise<ServerFailure | null> {
     try {
       const copied = await inSavepoint(this.client, () => this.copy(text, rows));
       if (copied !== rows) throw new MillraceError('LOAD_COUNT', { ...this.place(), sent: rows, taken: copied });
@@ -127,7 +128,7 @@ class ChunkCopy {
     }
   }
 
-  private async copy(text: Buffer, rows: number): Promise<number> {
+  private async copy(text: readonly Uint8Array[], rows: number): Promise<number> {
     if (this.columns.length > 0) return await copyIn(this.client, this.statement, text);
     // COPY cannot name no columns; a row of none is a row of the target's defaults.
     const { rowCount } = await this.client.query(`INSERT INTO ${this.relation} SELECT FROM generate_series(1, $1)`, [rows]);

@@ -56,10 +56,18 @@ export type LoadChunkEnded = LoadRecord & { readonly kind: 'chunk-ended' };
 
 /** The names, ids and numbers of a record; rarely more, and the buffer grows where it is. */
 const HEAD_BYTES = 512;
+/** A writer that grew beyond it, for a huge row, gives its room back. */
+const KEPT_BYTES = 4 * 1024 * 1024;
 
-/** The framed record; the rows of a chunk are copied once, into it. */
-export function encodeLoadRecord(record: LoadRecord, loadSchemaId: number): Uint8Array {
-  const out = new ByteWriter(record.kind === 'rows' ? HEAD_BYTES + record.bytes.length : HEAD_BYTES);
+/** A writer for encodeLoadRecord that is used again, from record to record. */
+export function loadRecordWriter(): ByteWriter {
+  return new ByteWriter(HEAD_BYTES);
+}
+
+/** The framed record; the rows of a chunk are copied once, into it. It is valid until `out` is written to again. */
+export function encodeLoadRecord(record: LoadRecord, loadSchemaId: number, out = loadRecordWriter()): Uint8Array {
+  out.clear(KEPT_BYTES);
+  if (record.kind === 'rows') out.reserve(HEAD_BYTES + record.bytes.length);
   startChecksummedFrame(out, loadSchemaId);
   out.long(record.epoch);
   out.text(record.load);

@@ -45,7 +45,7 @@ export interface SnapshotTable {
   readonly encoding: ChunkEncoding;
 }
 
-/** Rows of a chunk, a buffer at a time (at most about 256 KB each, whole rows only). */
+/** Rows of a chunk, a buffer at a time (about 1 MB each, whole rows only). */
 export interface ChunkPart {
   readonly bytes: Uint8Array;
   readonly rows: number;
@@ -59,7 +59,8 @@ export interface Snapshot extends AsyncDisposable {
   /** Cuts the table, lazily, in order, beginning after `after` where given (a resumed load); ends when the table does. */
   chunks(table: SnapshotTable, after: ChunkSpec | null, signal: AbortSignal): AsyncIterable<ChunkSpec>;
   /**
-   * Reads one chunk. For encoding 'rows', the images are by `version`'s row schema.
+   * Reads one chunk. For encoding 'rows', the images are by `version`'s row schema. A part's bytes may be written over once the next
+   * part is asked for.
    * @throws MillraceError SNAPSHOT_LOST where the session that held the snapshot is gone;
    * TABLE_REWRITTEN where the table's filenode changed since the snapshot (it would read empty): reload it.
    */

@@ -1,4 +1,10 @@
-import { decodeLoadRecord, encodeLoadRecord, type LoadEvent, type LoadRecord } from '@millrace/codec/load-record.js';
+import {
+  decodeLoadRecord,
+  encodeLoadRecord,
+  type LoadEvent,
+  type LoadRecord,
+  loadRecordWriter,
+} from '@millrace/codec/load-record.js';
 import { LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
 import { assertNever, invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
@@ -69,6 +75,8 @@ export class LoadTopicWriter implements AsyncDisposable {
   readonly epoch: bigint;
   readonly #parts: LoadTopicParts;
   readonly #queues: readonly AppendQueue[];
+  /** Where a lane's records are encoded, one after the other: fresh memory outside of the heap makes V8 collect all of it ever again. */
+  readonly #rooms = new Map<number, ReturnType<typeof loadRecordWriter>>();
 
   constructor(parts: LoadTopicParts, epoch: bigint) {
     this.#parts = parts;
@@ -87,8 +95,11 @@ export class LoadTopicWriter implements AsyncDisposable {
   }
 
   /** Appends to a lane (0, 1, 2 …), in the order of the calls; resolves when Kafka holds it durably. */
-  rows(lane: number, event: LoadEvent): Promise<void> {
-    return this.#append(1 + lane, event);
+  async rows(lane: number, event: LoadEvent): Promise<void> {
+    const room = this.#rooms.get(lane) ?? loadRecordWriter();
+    this.#rooms.delete(lane);
+    await this.#append(1 + lane, event, room);
+    this.#rooms.set(lane, room);
   }
 
   /** Every control record that the topic holds now. */
@@ -105,10 +116,10 @@ export class LoadTopicWriter implements AsyncDisposable {
     for (const queue of this.#queues) await queue[Symbol.asyncDispose]();
   }
 
-  #append(partition: number, event: LoadEvent): Promise<void> {
+  #append(partition: number, event: LoadEvent, room = loadRecordWriter()): Promise<void> {
     const queue = this.#queues[partition];
     invariant(queue !== undefined, `the load topic has a partition ${partition}`);
-    return queue.append(encodeLoadRecord({ ...event, epoch: this.epoch }, this.#parts.schemaId));
+    return queue.append(encodeLoadRecord({ ...event, epoch: this.epoch }, this.#parts.schemaId, room));
   }
 }
 

@@ -2,7 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import kafkajs, { type Admin, type ISocketFactoryArgs, type KafkaConfig, type Producer, type ProducerConfig } from 'kafkajs';
+import kafkajs, { type Admin, type ISocketFactoryArgs, type KafkaConfig } from 'kafkajs';
 import Cluster from 'kafkajs/src/cluster/index.js';
 import { isTransient, type KafkaAttempt, kafkaError, reasonOf } from './kafka-error.js';
 import type { KafkaSettings } from './kafka-settings.js';
@@ -18,9 +18,6 @@ const KEEP_ALIVE_MS = 15_000;
 export const DEFAULT_PATIENCE_MS = 30_000;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2_000;
-
-/** What is used of a kafkajs producer. */
-export type KafkaProducer = Pick<Producer, 'connect' | 'send'>;
 
 /** Something with connections of its own. */
 export interface Connected<T> {
@@ -45,7 +42,7 @@ export class KafkaClient implements AsyncDisposable {
     this.#config = configOf(settings);
   }
 
-  /** For a reader, which keeps a connection busy: a broker answers the requests of one connection one after the other. */
+  /** For a reader or writer, which keeps a connection busy: a broker answers the requests of one connection one after the other. */
   cluster(): Connected<Cluster> {
     const { config, destroy } = trackingSockets(this.#config);
     const cluster = new Cluster({
@@ -56,11 +53,6 @@ export class KafkaClient implements AsyncDisposable {
       isolationLevel: 0,
     });
     return closable(cluster, destroy);
-  }
-
-  producer(options: ProducerConfig): Connected<KafkaProducer> {
-    const { config, destroy } = trackingSockets(this.#config);
-    return closable(new kafkajs.Kafka(config).producer(options), destroy);
   }
 
   /** Runs an administrative request, again while the cluster is between two states. */

@@ -1,6 +1,7 @@
 /**
- * The part of kafkajs's own modules that a reader with explicit offsets needs; its public consumer always joins a group and resets
- * offsets by itself. kafkajs is pinned to 2.2.4, where these are as declared here.
+ * The part of kafkajs's own modules that a reader with explicit offsets and a writer of ready batches need; its public consumer always
+ * joins a group and resets offsets by itself, and its public producer copies each record many times. kafkajs is pinned to 2.2.4, where
+ * these are as declared here.
  */
 declare module 'kafkajs/src/cluster/index.js' {
   import type { KafkaConfig, Logger } from 'kafkajs';
@@ -35,8 +36,44 @@ declare module 'kafkajs/src/cluster/index.js' {
     }[];
   }
 
+  /** What kafkajs takes for an encoder when it appends one to another. */
+  interface Encoded {
+    readonly buf: Buffer;
+    readonly buffer: Buffer;
+    size(): number;
+  }
+
+  interface ProtocolRequest<T> {
+    readonly request: {
+      readonly apiKey: number;
+      readonly apiVersion: number;
+      readonly apiName: string;
+      readonly expectResponse: () => boolean;
+      readonly encode: () => Promise<Encoded>;
+    };
+    readonly response: ProtocolResponse<T>;
+  }
+
+  interface ProtocolResponse<T> {
+    decode(bytes: Buffer): Promise<T>;
+    /** @throws KafkaJSProtocolError for the first error code in it */
+    parse(answer: T): Promise<T>;
+  }
+
+  interface ProduceAnswer {
+    readonly topics: readonly {
+      readonly topicName: string;
+      readonly partitions: readonly { readonly partition: number; readonly errorCode: number; readonly baseOffset: string }[];
+    }[];
+  }
+
   interface Broker {
+    readonly connectionPool: { send<T>(request: ProtocolRequest<T>): Promise<T> };
     fetch(request: FetchRequest): Promise<FetchResponse>;
+    initProducerId(request: { readonly transactionTimeout: number }): Promise<{
+      readonly producerId: string;
+      readonly producerEpoch: number;
+    }>;
   }
 
   interface ClusterOptions extends KafkaConfig {
@@ -69,4 +106,11 @@ declare module 'kafkajs/src/cluster/index.js' {
       }[]
     >;
   }
+}
+
+declare module 'kafkajs/src/protocol/requests/produce/v7/response.js' {
+  import type { ProduceAnswer, ProtocolResponse } from 'kafkajs/src/cluster/index.js';
+
+  const response: ProtocolResponse<ProduceAnswer>;
+  export default response;
 }

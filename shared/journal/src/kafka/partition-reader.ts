@@ -5,6 +5,7 @@ import type { JournalMetrics } from '../journal-metrics.js';
 import { checkBounds, type LogBounds } from '../rules/reader-rules.js';
 import type { Connected, KafkaClient } from './kafka-client.js';
 import { protocolErrorType } from './kafka-error.js';
+import { leaderOf } from './topic-leader.js';
 
 /** Size of one fetch before decompression; a single larger record comes whole (KIP-74). */
 const FETCH_BYTES = 2 * 1024 * 1024;
@@ -124,7 +125,7 @@ export class PartitionReader implements AsyncDisposable {
 
   async #fetchOnce(cluster: Cluster, from: bigint): Promise<{ readonly records: readonly KafkaRecord[]; readonly end: bigint }> {
     const { topic, partition } = this.#options;
-    const broker = await cluster.findBroker({ nodeId: this.#leader(cluster) });
+    const broker = await cluster.findBroker({ nodeId: leaderOf(cluster, topic, partition) });
     const partitions = [{ partition, fetchOffset: from.toString(), maxBytes: FETCH_BYTES }];
     const request = {
       isolationLevel: 0,
@@ -171,18 +172,11 @@ export class PartitionReader implements AsyncDisposable {
 
   async #listOffset(cluster: Cluster, fromBeginning: boolean): Promise<bigint> {
     const { topic, partition } = this.#options;
-    this.#leader(cluster);
+    leaderOf(cluster, topic, partition);
     const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions: [{ partition }], fromBeginning }]);
     const found = answer?.partitions.find((entry) => entry.partition === partition);
     if (found === undefined) throw new MillraceError('TOPIC_MISSING', { topic });
     return BigInt(found.offset);
-  }
-
-  #leader(cluster: Cluster): string {
-    const { topic, partition } = this.#options;
-    const [leader] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
-    if (leader === undefined) throw new MillraceError('TOPIC_MISSING', { topic });
-    return leader;
   }
 
   /** Runs a request; what breaks it takes the connections and what they know of the cluster with it, so the next try starts afresh. */

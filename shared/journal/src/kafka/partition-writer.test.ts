@@ -1,80 +1,142 @@
-import kafkajs, { type ProducerRecord, type RecordMetadata } from 'kafkajs';
+import kafkajs from 'kafkajs';
+import type { Broker } from 'kafkajs/src/cluster/index.js';
 import { expect, test } from 'vitest';
 import { NO_METRICS } from '../journal-metrics.js';
 import { failure } from '../testing/failure.js';
 import { KafkaClient } from './kafka-client.js';
-import { PartitionWriter } from './partition-writer.js';
+import { PartitionWriter, type WritingCluster } from './partition-writer.js';
+import { produceOverhead } from './produce-request.js';
 
-type Answer = (record: ProducerRecord) => RecordMetadata[] | Promise<RecordMetadata[]>;
-
-/** A Kafka that answers the n-th send as the test says; each producer's sends are listed apart. */
-function scriptedKafka(answers: readonly Answer[]) {
-  const real = new KafkaClient({ brokers: ['nowhere:1'], tls: null, sasl: null }, 1_000);
-  const producers: ProducerRecord[][] = [];
-  let answered = 0;
-  const client: Pick<KafkaClient, 'retry' | 'producer'> = {
-    retry: (attempt, request, signal) => real.retry(attempt, request, signal),
-    producer: () => {
-      const sends: ProducerRecord[] = [];
-      producers.push(sends);
-      const send = async (record: ProducerRecord): Promise<RecordMetadata[]> => {
-        sends.push(record);
-        const answer = answers[Math.min(answered++, answers.length - 1)];
-        if (answer === undefined) throw new Error('no answer is scripted');
-        return answer(record);
-      };
-      return { via: { connect: async () => undefined, send }, close: async () => undefined };
-    },
-  };
-  return { writer: new PartitionWriter({ client, topic: 't', partition: 2, metrics: NO_METRICS }), producers };
+/** What a broker wrote, as it says it; a topic, a partition and an error code of its own where the test says so. */
+interface Written {
+  readonly offset: number;
+  readonly partition?: number;
+  readonly errorCode?: number;
 }
+type Answer = readonly Written[] | Error | Promise<readonly Written[]>;
 
-function written(offset: number, partition = 2, errorCode = 0): RecordMetadata[] {
-  return [{ topicName: 't', partition, errorCode, baseOffset: String(offset) }];
-}
-
+const TOPIC = 't';
+const OUT_OF_ORDER_SEQUENCE_NUMBER = 45;
 const RECORDS = [{ value: Buffer.from('a') }, { value: Buffer.from('b') }];
 
-test('#46 a reply that does not name the partition counts as none: the same records go again', async () => {
-  const { writer, producers } = scriptedKafka([
-    () => [],
-    () => written(7, 1),
-    () => written(7, 2, 6),
-    () => [...written(7), ...written(8)],
-    () => written(9),
+/** A Kafka that answers the n-th send as the test says, and hands out producers 100, 101, … */
+function scriptedKafka(answers: readonly Answer[]) {
+  const real = new KafkaClient({ brokers: ['nowhere:1'], tls: null, sasl: null }, 1_000);
+  const sends: { readonly producer: bigint; readonly sequence: number; readonly records: number; readonly partition: number }[] =
+    [];
+  let producers = 0;
+  let connections = 0;
+  const broker: Broker = {
+    fetch: () => Promise.reject(new Error('nothing is read here')),
+    initProducerId: async () => ({ producerId: String(100 + producers++), producerEpoch: 0 }),
+    connectionPool: {
+      send: async ({ request, response }) => {
+        const { buffer } = await request.encode();
+        const batch = buffer.subarray(produceOverhead(TOPIC));
+        sends.push({
+          producer: batch.readBigInt64BE(43),
+          sequence: batch.readInt32BE(53),
+          records: batch.readInt32BE(57),
+          partition: buffer.readInt32BE(produceOverhead(TOPIC) - 8),
+        });
+        const answer = await answers[Math.min(sends.length - 1, answers.length - 1)];
+        if (answer === undefined || answer instanceof Error) throw answer ?? new Error('no answer is scripted');
+        return response.parse(await response.decode(answerBytes(answer)));
+      },
+    },
+  };
+  const via: WritingCluster = {
+    connect: async () => undefined,
+    addTargetTopic: async () => undefined,
+    findLeaderForPartitions: (_topic, partitions) => ({ '1': partitions }),
+    findBroker: async () => broker,
+  };
+  const client = {
+    retry: real.retry.bind(real),
+    cluster: () => {
+      connections += 1;
+      return { via, close: async () => undefined };
+    },
+  };
+  const writer = new PartitionWriter({ client, topic: TOPIC, partition: 2, metrics: NO_METRICS });
+  return { writer, sends, connections: () => connections };
+}
+
+function answerBytes(written: readonly Written[]): Buffer {
+  const head = Buffer.alloc(4 + 2 + TOPIC.length + 4);
+  head.writeInt32BE(1, 0);
+  head.writeInt16BE(TOPIC.length, 4);
+  head.write(TOPIC, 6);
+  head.writeInt32BE(written.length, 6 + TOPIC.length);
+  const partitions = written.map(({ offset, partition = 2, errorCode = 0 }) => {
+    const one = Buffer.alloc(30);
+    one.writeInt32BE(partition, 0);
+    one.writeInt16BE(errorCode, 4);
+    one.writeBigInt64BE(BigInt(offset), 6);
+    return one;
+  });
+  return Buffer.concat([head, ...partitions, Buffer.alloc(4)]);
+}
+
+function reset(): Error {
+  return new kafkajs.KafkaJSConnectionError('reset', { broker: 'b', code: 'ECONNRESET' });
+}
+
+test('#46 a reply that does not name the partition counts as none: the same records go again, under the same numbers', async () => {
+  const { writer, sends } = scriptedKafka([
+    [],
+    [{ offset: 7, partition: 1 }],
+    [{ offset: 7, errorCode: 6 }],
+    [{ offset: 7 }, { offset: 8 }],
+    [{ offset: 9 }],
   ]);
   expect(await writer.send(RECORDS)).toBe(9n);
-  const sends = producers.flat();
   expect(sends).toHaveLength(5);
-  for (const { messages, acks } of sends)
-    expect([acks, messages.map(({ partition, value }) => `${partition}${String(value)}`)]).toEqual([-1, ['2a', '2b']]);
+  for (const send of sends) expect(send).toEqual({ producer: 100n, sequence: 0, records: 2, partition: 2 });
 });
 
 test('#42 every send is to one partition, and a second one does not begin before the first has ended', async () => {
-  let release: () => void = () => undefined;
-  const held = new Promise<void>((resolve) => {
+  let release: (written: readonly Written[]) => void = () => undefined;
+  const held = new Promise<readonly Written[]>((resolve) => {
     release = resolve;
   });
-  const { writer, producers } = scriptedKafka([() => held.then(() => written(0)), () => written(2)]);
+  const { writer, sends } = scriptedKafka([held, [{ offset: 2 }]]);
   const first = writer.send(RECORDS);
   expect(await failure(writer.send(RECORDS))).toMatchObject({ code: 'INTERNAL' });
-  release();
+  release([{ offset: 0 }]);
   expect(await first).toBe(0n);
   expect(await writer.send(RECORDS)).toBe(2n);
-  expect(producers.flat()).toHaveLength(2);
+  expect(sends.map(({ sequence }) => sequence)).toEqual([0, 2]);
 });
 
-test("after a failure the next try has a producer of its own, because the old one's numbers may be out of step with the broker", async () => {
-  const broken = (): RecordMetadata[] => {
-    throw new kafkajs.KafkaJSConnectionError('reset', { broker: 'b', code: 'ECONNRESET' });
-  };
-  const { writer, producers } = scriptedKafka([broken, broken, () => written(4)]);
+test('after a broken connection the next try has one of its own, and the numbers by which the broker knows the batch', async () => {
+  const { writer, sends, connections } = scriptedKafka([reset(), reset(), [{ offset: 4 }]]);
   expect(await writer.send(RECORDS)).toBe(4n);
-  expect(producers.map(({ length }) => length)).toEqual([1, 1, 1]);
+  expect(sends.map(({ producer, sequence }) => [producer, sequence])).toEqual([
+    [100n, 0],
+    [100n, 0],
+    [100n, 0],
+  ]);
+  expect(connections()).toBe(3);
+});
+
+test('a broker that lost the numbers gets fresh ones', async () => {
+  const { writer, sends } = scriptedKafka([
+    [{ offset: 0 }],
+    [{ offset: -1, errorCode: OUT_OF_ORDER_SEQUENCE_NUMBER }],
+    [{ offset: 2 }],
+  ]);
+  await writer.send(RECORDS);
+  expect(await writer.send(RECORDS)).toBe(2n);
+  expect(sends.map(({ producer, sequence }) => [producer, sequence])).toEqual([
+    [100n, 0],
+    [100n, 2],
+    [101n, 0],
+  ]);
 });
 
 test('a fate that stays unknown is an error of its own once patience ends', async () => {
-  const { writer } = scriptedKafka([() => []]);
+  const { writer } = scriptedKafka([[]]);
   expect(await failure(writer.send(RECORDS))).toMatchObject({
     code: 'KAFKA_UNAVAILABLE',
     class: 'retry',

@@ -1,37 +1,56 @@
 import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
-import kafkajs, { type IHeaders, type RecordMetadata } from 'kafkajs';
+import kafkajs from 'kafkajs';
+import type Cluster from 'kafkajs/src/cluster/index.js';
+import type { Broker, ProduceAnswer } from 'kafkajs/src/cluster/index.js';
 import type { JournalMetrics } from '../journal-metrics.js';
-import type { Connected, KafkaClient, KafkaProducer } from './kafka-client.js';
+import type { Connected, KafkaClient } from './kafka-client.js';
 import { protocolErrorType } from './kafka-error.js';
+import { produceOverhead, produceRequest } from './produce-request.js';
+import { type OutgoingRecord, RecordBatchEncoder } from './record-batch.js';
+import { leaderOf } from './topic-leader.js';
 
-/** Brokers number an idempotent producer's records per partition in 31 bits, and kafkajs wraps that wrongly. */
-const RECYCLE_AFTER_RECORDS = 2 ** 30;
 /** How long the broker may wait for its replicas; less than the client waits for the broker. */
 const WRITE_TIMEOUT_MS = 6_000;
-/** Ends a send over a connection that is dead without a word, where kafkajs would try a second time over the same one. */
-const SEND_DEADLINE_MS = 9_000;
+/** Of no meaning without transactions, but the request has it. */
+const TRANSACTION_TIMEOUT_MS = 60_000;
+/** Sequence numbers have 31 bits and begin anew after the last. */
+const SEQUENCES = 2 ** 31;
+/** The broker and the writer disagree on the numbers, or the broker has forgotten them: only fresh ones help. */
+const NUMBERS_OF_NO_USE = new Set([
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'DUPLICATE_SEQUENCE_NUMBER',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_PRODUCER_EPOCH',
+]);
 
-export interface OutgoingRecord {
-  readonly value: Uint8Array;
-  readonly headers?: IHeaders;
-}
+export type { OutgoingRecord } from './record-batch.js';
+
+/** What is used of kafkajs's cluster. */
+export type WritingCluster = Pick<Cluster, 'connect' | 'addTargetTopic' | 'findLeaderForPartitions' | 'findBroker'>;
 
 export interface PartitionWriterOptions {
-  readonly client: Pick<KafkaClient, 'retry' | 'producer'>;
+  readonly client: Pick<KafkaClient, 'retry'> & { readonly cluster: () => Connected<WritingCluster> };
   readonly topic: string;
   readonly partition: number;
   readonly metrics: JournalMetrics;
 }
 
+interface Producer {
+  readonly id: bigint;
+  readonly epoch: number;
+  nextSequence: number;
+}
+
 /**
- * Appends to one partition: idempotent, acknowledged by all replicas in sync, one send in flight. (kafkajs breaks its own idempotence
- * with two in flight, its issue 1005, and resolves a send to several partitions although one of them was not written, its issue 1303:
- * so one partition a send, and the result must name it.)
+ * Appends to one partition: idempotent, acknowledged by all replicas in sync, one send in flight. (kafkajs's producer breaks its own
+ * idempotence with two in flight, its issue 1005, and resolves a send to several partitions although one of them was not written, its
+ * issue 1303: so one partition a send, and the answer must name it.)
  */
 export class PartitionWriter implements AsyncDisposable {
   readonly #options: PartitionWriterOptions;
-  #producer: Promise<Connected<KafkaProducer>> | undefined;
-  #records = 0;
+  readonly #encoder = new RecordBatchEncoder();
+  #connections: Connected<WritingCluster> | undefined;
+  #producer: Producer | undefined;
   #sending = false;
 
   constructor(options: PartitionWriterOptions) {
@@ -39,8 +58,9 @@ export class PartitionWriter implements AsyncDisposable {
   }
 
   /**
-   * Resolves, when Kafka holds the records durably, with the first one's offset. While the fate of a send is unknown the same bytes are
-   * sent again, for at most the client's patience; so the log may hold them twice, and the first copy may lie below the offset returned.
+   * Resolves, when Kafka holds the records durably, with the first one's offset. While the fate of a send is unknown the same batch is
+   * sent again, for at most the client's patience, under the numbers by which the broker knows it. Where the broker has lost those, the
+   * log may hold the records twice, and the first copy may lie below the offset returned.
    * @throws MillraceError KAFKA_UNAVAILABLE where the fate stayed unknown: the caller must not send anything else.
    */
   async send(records: readonly OutgoingRecord[], signal?: AbortSignal): Promise<bigint> {
@@ -57,105 +77,64 @@ export class PartitionWriter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#dropProducer();
+    await this.#disconnect();
   }
 
   async #sendOnce(records: readonly OutgoingRecord[]): Promise<bigint> {
     const { topic, partition } = this.#options;
-    if (this.#records + records.length > RECYCLE_AFTER_RECORDS) await this.#dropProducer();
-    this.#records += records.length;
     try {
-      const { via } = await this.#connected();
-      const messages = records.map(({ value, headers }) => ({
-        partition,
-        key: null,
-        value: asBuffer(value),
-        ...(headers === undefined ? {} : { headers }),
-      }));
-      const sending = via.send({
-        topic,
-        acks: -1,
-        timeout: WRITE_TIMEOUT_MS,
-        compression: kafkajs.CompressionTypes.LZ4,
-        messages,
-      });
-      return this.#offsetIn(await withDeadline(sending));
+      const broker = await this.#leader();
+      this.#producer ??= await newProducer(broker);
+      const { id, epoch, nextSequence } = this.#producer;
+      const number = { producerId: id, producerEpoch: epoch, firstSequence: nextSequence };
+      const body = await this.#encoder.encode(records, number, produceOverhead(topic));
+      const request = produceRequest({ topic, partition, timeoutMs: WRITE_TIMEOUT_MS }, body);
+      const offset = this.#offsetIn(await broker.connectionPool.send(request));
+      this.#producer.nextSequence = (nextSequence + records.length) % SEQUENCES;
+      return offset;
     } catch (error) {
-      // kafkajs has tried it once more under the same numbers, which the broker would know again. From here on they may disagree, and
-      // the connection may be dead without either side knowing: a copy under new numbers is known by what is in the record.
-      await this.#dropProducer();
-      if (protocolErrorType(error) === 'MESSAGE_TOO_LARGE')
+      // The connection may be dead without either side knowing, and the leader may be another broker by now.
+      await this.#disconnect();
+      const type = protocolErrorType(error);
+      if (type !== undefined && NUMBERS_OF_NO_USE.has(type)) this.#producer = undefined;
+      if (type === 'MESSAGE_TOO_LARGE')
         throw new MillraceError('RECORD_OVER_TOPIC_LIMIT', { topic, bytes: bytesOf(records) }, { cause: error });
       throw error;
     }
   }
 
-  #offsetIn(result: readonly RecordMetadata[]): bigint {
+  #offsetIn({ topics }: ProduceAnswer): bigint {
     const { topic, partition } = this.#options;
-    const entry = result.length === 1 ? result[0] : undefined;
-    if (
-      entry === undefined ||
-      entry.topicName !== topic ||
-      entry.partition !== partition ||
-      entry.errorCode !== 0 ||
-      entry.baseOffset === undefined
-    ) {
+    const [answer, ...others] = topics.flatMap(({ topicName, partitions }) => partitions.map((each) => ({ topicName, ...each })));
+    if (answer?.topicName !== topic || answer.partition !== partition || answer.errorCode !== 0 || others.length > 0)
       throw new kafkajs.KafkaJSRequestTimeoutError('the reply does not name the partition');
+    return BigInt(answer.baseOffset);
+  }
+
+  async #leader(): Promise<Broker> {
+    const { client, topic, partition } = this.#options;
+    if (this.#connections === undefined) {
+      const connections = client.cluster();
+      this.#connections = connections;
+      await connections.via.connect();
+      await connections.via.addTargetTopic(topic);
     }
-    return BigInt(entry.baseOffset);
+    const { via } = this.#connections;
+    return via.findBroker({ nodeId: leaderOf(via, topic, partition) });
   }
 
-  #connected(): Promise<Connected<KafkaProducer>> {
-    this.#producer ??= this.#connect();
-    return this.#producer;
-  }
-
-  async #connect(): Promise<Connected<KafkaProducer>> {
-    const producer = this.#options.client.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-      // kafkajs asks for at least one.
-      retry: { retries: 1, initialRetryTime: 50 },
-    });
-    try {
-      await producer.via.connect();
-      return producer;
-    } catch (error) {
-      this.#producer = undefined;
-      await producer.close();
-      throw error;
-    }
-  }
-
-  async #dropProducer(): Promise<void> {
-    const producer = this.#producer;
-    this.#producer = undefined;
-    this.#records = 0;
-    if (producer !== undefined) await (await producer).close();
+  async #disconnect(): Promise<void> {
+    const connections = this.#connections;
+    this.#connections = undefined;
+    await connections?.close();
   }
 }
 
-async function withDeadline<T>(sending: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new kafkajs.KafkaJSRequestTimeoutError(`no reply within ${SEND_DEADLINE_MS / 1000} s`)),
-      SEND_DEADLINE_MS,
-    );
-  });
-  try {
-    return await Promise.race([sending, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+async function newProducer(broker: Broker): Promise<Producer> {
+  const { producerId, producerEpoch } = await broker.initProducerId({ transactionTimeout: TRANSACTION_TIMEOUT_MS });
+  return { id: BigInt(producerId), epoch: producerEpoch, nextSequence: 0 };
 }
 
 function bytesOf(records: readonly OutgoingRecord[]): number {
   return records.reduce((sum, { value }) => sum + value.length, 0);
-}
-
-function asBuffer(value: Uint8Array): Buffer {
-  return Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
 }

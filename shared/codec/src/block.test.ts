@@ -37,6 +37,7 @@ const header: fc.Arbitrary<BlockHeader> = fc.record({
     fc.record({ source: fc.constant(SOURCE), timeline: fc.maxSafeInteger(), key: fc.stringMatching(/^([0-9a-f]{2}){0,8}$/) }),
   ),
   slice: fc.constant(null),
+  clock: fc.option(long),
 });
 
 const plainHeader: BlockHeader = {
@@ -48,6 +49,7 @@ const plainHeader: BlockHeader = {
   timeline: TIMELINE,
   after: null,
   slice: null,
+  clock: null,
 };
 
 function resolveIn(tables: readonly TableVersion[]) {
@@ -95,6 +97,7 @@ function byOracle(block: {
         : { 'millrace.After': { timeline: BigInt(of.after.timeline), key: Buffer.from(of.after.key, 'hex') } },
     upTo: upTo === null ? null : { bytes: Buffer.from(upTo, 'hex') },
     slice: of.slice === null ? null : { 'millrace.Slice': of.slice },
+    clock: of.clock === null ? null : { long: of.clock },
     tables: used.map((index) => tables[index]),
     transactions: events.filter(({ kind }) => kind === 'commit').length,
     rows: events.filter(({ kind }) => kind === 'insert' || kind === 'update' || kind === 'delete').length,

@@ -16,8 +16,30 @@ function record(name: string, types: Readonly<Record<string, unknown>>, doc: str
   return { type: 'record', name, doc, fields: fields(types) };
 }
 
+function began(format: LoadFormat) {
+  const one = record(
+    'Began',
+    {
+      registryId: 'int',
+      attempt: 'int',
+      asOf: position,
+      restart: 'boolean',
+      encoding: 'string',
+      estimatedRows: 'long',
+      estimatedBytes: 'long',
+    },
+    'An attempt begins, in the snapshot at asOf; restart: what earlier ones brought does not count.',
+  );
+  if (format === 1) return one;
+  const doc = "The source's clock before the snapshot was taken, in microseconds since 1970. Null: the attempt reads nothing.";
+  return { ...one, fields: [...one.fields, { name: 'takenAt', type: ['null', 'long'], doc, default: null }] };
+}
+
+/** Versions of a load topic's records. 2 adds the snapshot's time to Began. Each has a schema id of its own, by which a reader tells them apart. */
+export type LoadFormat = 1 | 2;
+
 /** Schema of every record of a load topic, `millrace.Load`. A name is defined where it is used first. */
-export const LOAD_SCHEMA_JSON = JSON.stringify({
+const loadSchema = (format: LoadFormat): string => JSON.stringify({
   type: 'record',
   name: 'Load',
   namespace: 'millrace',
@@ -28,19 +50,7 @@ export const LOAD_SCHEMA_JSON = JSON.stringify({
     table: tableId,
     event: [
       record('Requested', { registryId: 'int' }, 'The table is to be loaded, in this version.'),
-      record(
-        'Began',
-        {
-          registryId: 'int',
-          attempt: 'int',
-          asOf: position,
-          restart: 'boolean',
-          encoding: 'string',
-          estimatedRows: 'long',
-          estimatedBytes: 'long',
-        },
-        'An attempt begins, in the snapshot at asOf; restart: what earlier ones brought does not count.',
-      ),
+      began(format),
       record(
         'ChunkBegan',
         { attempt: 'int', index: 'int', locator: 'string', keys: ['null', keyRange], lane: 'int' },
@@ -68,6 +78,11 @@ export const LOAD_SCHEMA_JSON = JSON.stringify({
     ],
   }),
 });
+
+/** What is written. */
+export const LOAD_SCHEMA_JSON = loadSchema(2);
+/** What was written before, and is read for ever. */
+export const LOAD_SCHEMA_1_JSON = loadSchema(1);
 
 /** Index of each kind in the union. */
 export const LOAD_EVENT = { requested: 0, began: 1, 'chunk-began': 2, rows: 3, 'chunk-ended': 4, ended: 5 } as const;

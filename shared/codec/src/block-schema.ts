@@ -85,7 +85,13 @@ function blockFields(format: BlockFormat) {
     ),
     ...(format === 1
       ? []
-      : [optional('clock', 'long', 'Latest commit time, in microseconds since 1970, of every transaction begun up to the block\'s end.')]),
+      : [
+          optional(
+            'clock',
+            'long',
+            "Latest commit time, in microseconds since 1970, of every transaction begun up to the block's end.",
+          ),
+        ]),
     field('transactions', 'int', 'Commit events in the block.'),
     field('rows', 'int', 'Insert, Update and Delete events in the block.'),
     field('schemas', 'int', 'Schema events in the block.'),

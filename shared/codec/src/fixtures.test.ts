@@ -104,7 +104,10 @@ describe.each(VERSIONS)('records written by version $version', ({ version, block
 test('a reader with the schema of version 2 reads what version 1 wrote: the new fields have defaults', () => {
   const read = (name: string): Uint8Array => readFileSync(new URL(name, FIXTURES[1]));
   const decoded = oracleOf(BLOCK_SCHEMA_JSON, BLOCK_SCHEMA_1_JSON).decode(read('block.bin').subarray(FRAME_BYTES));
-  expect(decoded).toMatchObject({ clock: null, events: expect.arrayContaining([{ 'millrace.Begin': { xid: '735', commit: null } }]) });
+  expect(decoded).toMatchObject({
+    clock: null,
+    events: expect.arrayContaining([{ 'millrace.Begin': { xid: '735', commit: null } }]),
+  });
   const began = oracleOf(LOAD_SCHEMA_JSON, LOAD_SCHEMA_1_JSON).decode(read('load-began.bin').subarray(FRAME_BYTES));
   expect(began).toMatchObject({ event: { 'millrace.Began': { attempt: 1, takenAt: null } } });
 });

@@ -39,45 +39,46 @@ function began(format: LoadFormat) {
 export type LoadFormat = 1 | 2;
 
 /** Schema of every record of a load topic, `millrace.Load`. A name is defined where it is used first. */
-const loadSchema = (format: LoadFormat): string => JSON.stringify({
-  type: 'record',
-  name: 'Load',
-  namespace: 'millrace',
-  fields: fields({
-    checksum: CHECKSUM_TYPE,
-    epoch: 'long',
-    load: 'string',
-    table: tableId,
-    event: [
-      record('Requested', { registryId: 'int' }, 'The table is to be loaded, in this version.'),
-      began(format),
-      record(
-        'ChunkBegan',
-        { attempt: 'int', index: 'int', locator: 'string', keys: ['null', keyRange], lane: 'int' },
-        'A chunk was cut; its rows come in this lane.',
-      ),
-      record(
-        'Rows',
-        { attempt: 'int', chunk: 'int', seq: 'int', rows: 'int', bytes: 'bytes' },
-        'Whole rows of a chunk; seq counts the records of the attempt from 0.',
-      ),
-      record(
-        'ChunkEnded',
-        {
-          attempt: 'int',
-          chunk: 'int',
-          parts: 'int',
-          rows: 'long',
-          digest: 'string',
-          asOf: 'Position',
-          keys: ['null', 'KeyRange'],
-        },
-        'The attempt at the chunk is complete: what its Rows together come to; digest is the SHA-256 of their bytes.',
-      ),
-      record('Ended', { attempt: 'int', chunks: 'int' }, 'The table was cut into this many chunks, and all are complete.'),
-    ],
-  }),
-});
+const loadSchema = (format: LoadFormat): string =>
+  JSON.stringify({
+    type: 'record',
+    name: 'Load',
+    namespace: 'millrace',
+    fields: fields({
+      checksum: CHECKSUM_TYPE,
+      epoch: 'long',
+      load: 'string',
+      table: tableId,
+      event: [
+        record('Requested', { registryId: 'int' }, 'The table is to be loaded, in this version.'),
+        began(format),
+        record(
+          'ChunkBegan',
+          { attempt: 'int', index: 'int', locator: 'string', keys: ['null', keyRange], lane: 'int' },
+          'A chunk was cut; its rows come in this lane.',
+        ),
+        record(
+          'Rows',
+          { attempt: 'int', chunk: 'int', seq: 'int', rows: 'int', bytes: 'bytes' },
+          'Whole rows of a chunk; seq counts the records of the attempt from 0.',
+        ),
+        record(
+          'ChunkEnded',
+          {
+            attempt: 'int',
+            chunk: 'int',
+            parts: 'int',
+            rows: 'long',
+            digest: 'string',
+            asOf: 'Position',
+            keys: ['null', 'KeyRange'],
+          },
+          'The attempt at the chunk is complete: what its Rows together come to; digest is the SHA-256 of their bytes.',
+        ),
+        record('Ended', { attempt: 'int', chunks: 'int' }, 'The table was cut into this many chunks, and all are complete.'),
+      ],
+    }),
+  });
 
 /** What is written. */
 export const LOAD_SCHEMA_JSON = loadSchema(2);

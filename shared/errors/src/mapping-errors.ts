@@ -140,7 +140,8 @@ export const mappingErrors = {
   },
   MAPPING_ORIGIN_UNKNOWN: {
     class: 'operator',
-    message: "Rule {rule} on {table} reads a header or 'now', and the journal does not say when and where this change was committed.",
+    message:
+      "Rule {rule} on {table} reads a header or 'now', and the journal does not say when and where this change was committed.",
     cause: "An earlier version of Millrace wrote the change, or the source's log does not say it before the changes.",
     remedy: 'Start the task anew (`millrace remove`, then `millrace run`), or leave the column out.',
   },

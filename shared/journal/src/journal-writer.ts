@@ -255,7 +255,14 @@ async function claimOnce({ journal, log, appender, claimant }: ClaimTools, signa
     case 'claim-again':
       return 'second';
     case 'in-force':
-      return { log, appender, takeover, position: tail.state.position, clock: tail.clock, ...(await tablesAtTail(log, tail, signal)) };
+      return {
+        log,
+        appender,
+        takeover,
+        position: tail.state.position,
+        clock: tail.clock,
+        ...(await tablesAtTail(log, tail, signal)),
+      };
   }
 }
 

@@ -88,7 +88,11 @@ describe('added columns', () => {
       expect(() => mapped.mapRow([1], null)).toThrow(failure);
       expect(() => mapped.mapChange({ kind: 'insert', before: null, after: [1] }, null)).toThrow(failure);
       expect(mapped.mapChange({ kind: 'delete', before: [1], after: null }, null)).toMatchObject({ before: [1, UNCHANGED] });
-      expect(mapper(addColumn('x', '$AR_H_OPERATION')).mapTable(table({ id: INT })).mapRow([1], null)).toEqual([1, 'INSERT']);
+      expect(
+        mapper(addColumn('x', '$AR_H_OPERATION'))
+          .mapTable(table({ id: INT }))
+          .mapRow([1], null),
+      ).toEqual([1, 'INSERT']);
     },
   );
 

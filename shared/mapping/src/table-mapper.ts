@@ -49,10 +49,7 @@ export interface TableMapper {
  * Applies a task's transformation rules and filters to tables and rows. Keeps who has which target name; nothing else.
  * Rules that need what the caller does not say it `supports` are refused.
  */
-export function createTableMapper(
-  mapping: TableMapping,
-  supports: MapperSupport = { insertsOverwrite: false },
-): TableMapper {
+export function createTableMapper(mapping: TableMapping, supports: MapperSupport = { insertsOverwrite: false }): TableMapper {
   const owners = new Map<string, TablePlan>();
   return {
     mapTable(schema) {

@@ -13,8 +13,8 @@ import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { invariant } from '@millrace/errors/millrace-error.js';
 import type { RowChange as MappedChange, RowOrigin } from '@millrace/mapping/row-change.js';
 import type { TableMapping } from '@millrace/mapping/rule.js';
-import type { MapperSupport } from '@millrace/mapping/transform/support.js';
 import { createTableMapper, type TableMapper as RuleMapper, type MappedTable as Rules } from '@millrace/mapping/table-mapper.js';
+import type { MapperSupport } from '@millrace/mapping/transform/support.js';
 
 /** Row events of a block have numbers below it: a slice holds about 1 MB, a row event three bytes at least. */
 const ROWS_PER_BLOCK = 1_000_000n;

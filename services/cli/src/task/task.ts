@@ -12,8 +12,8 @@ import type { RegistrySettings } from '@millrace/journal/registry/registry-setti
 import { mappingFromPatterns } from '@millrace/mapping/command-line-patterns.js';
 import { parseTableMappings } from '@millrace/mapping/parse.js';
 import type { TableMapping } from '@millrace/mapping/rule.js';
-import type { MapperSupport } from '@millrace/mapping/transform/support.js';
 import { createSelector } from '@millrace/mapping/selection/selector.js';
+import type { MapperSupport } from '@millrace/mapping/transform/support.js';
 
 /** A task read and checked, before any server was asked: the same for every command and for the workers. */
 export interface Task {

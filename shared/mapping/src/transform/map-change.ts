@@ -35,7 +35,10 @@ export function mapChange(plan: TablePlan, change: RowChange, origin: RowOrigin 
   return { kind: change.kind, before, after };
 }
 
-function scopeAt(operation: RowScope['operation'], origin: RowOrigin | null): Pick<RowScope, 'operation' | 'origin' | 'nowMicros'> {
+function scopeAt(
+  operation: RowScope['operation'],
+  origin: RowOrigin | null,
+): Pick<RowScope, 'operation' | 'origin' | 'nowMicros'> {
   return { operation, origin, nowMicros: origin?.timeMicros ?? null };
 }
 

@@ -77,6 +77,7 @@ export async function openSlot(request: AttachRequest): Promise<AttachResult> {
         applicationName,
         snapshotName: slot.snapshot,
         position: acknowledged,
+        takenAtMicros: slot.takenAtMicros,
         signal,
       });
       return { attachment: { names, identity, published }, attached: { acknowledged, snapshot } };

@@ -7,8 +7,9 @@ import { parseLsn, positionAt, type SourceIdentity } from './lsn.js';
 import { queryError } from './query-error.js';
 import { openSession } from './session.js';
 import { type ExportedSnapshotOptions, openExportedSnapshot } from './snapshot.js';
+import { sourceClock } from './source-clock.js';
 
-export interface SecondSnapshotOptions extends Omit<ExportedSnapshotOptions, 'snapshotName' | 'position'> {
+export interface SecondSnapshotOptions extends Omit<ExportedSnapshotOptions, 'snapshotName' | 'position' | 'takenAtMicros'> {
   readonly identity: SourceIdentity;
 }
 
@@ -27,13 +28,14 @@ export async function openSecondSnapshot(options: SecondSnapshotOptions): Promis
   const abort = (): void => void replication.connection.stream.destroy();
   signal.addEventListener('abort', abort, { once: true });
   try {
+    const takenAtMicros = await sourceClock(replication);
     const { rows } = await replication.query<{ consistent_point: string; snapshot_name: string }>(
       `CREATE_REPLICATION_SLOT millrace_load_${randomBytes(6).toString('hex')} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`,
     );
     const slot = rows[0];
     if (slot === undefined) throw new MillraceError('SOURCE_PROTOCOL', { what: 'no answer to CREATE_REPLICATION_SLOT' });
     const position = positionAt(options.identity, parseLsn(slot.consistent_point));
-    return await openExportedSnapshot({ ...options, snapshotName: slot.snapshot_name, position });
+    return await openExportedSnapshot({ ...options, snapshotName: slot.snapshot_name, position, takenAtMicros });
   } catch (cause) {
     signal.throwIfAborted();
     if (sqlStateOf(cause) === '53400')

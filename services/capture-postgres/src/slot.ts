@@ -5,6 +5,7 @@ import { type Client, DatabaseError } from 'pg';
 import { type LsnKey, parseLsn } from './lsn.js';
 import { queryError } from './query-error.js';
 import { judgeSlot, type SlotExpectation, type SlotState } from './slot-rules.js';
+import { sourceClock } from './source-clock.js';
 
 /** How long an ended walsender may take to let go of its slot: it may be in the middle of a write to a stopped client. */
 const RELEASE_TIMEOUT_MS = 10_000;
@@ -81,6 +82,7 @@ export interface CreatedSlot {
   readonly consistentPoint: LsnKey;
   /** Valid until the replication session runs its next command. */
   readonly snapshot: string;
+  readonly takenAtMicros: bigint;
 }
 
 /**
@@ -89,12 +91,13 @@ export interface CreatedSlot {
  */
 export async function createSlot(replication: Client, name: string): Promise<CreatedSlot> {
   try {
+    const takenAtMicros = await sourceClock(replication);
     const { rows } = await replication.query<{ consistent_point: string; snapshot_name: string }>(
       `CREATE_REPLICATION_SLOT ${quoteIdentifier(name)} LOGICAL pgoutput EXPORT_SNAPSHOT`,
     );
     const [row] = rows;
     if (row === undefined) throw new MillraceError('SOURCE_PROTOCOL', { what: 'no answer to CREATE_REPLICATION_SLOT' });
-    return { consistentPoint: parseLsn(row.consistent_point), snapshot: row.snapshot_name };
+    return { consistentPoint: parseLsn(row.consistent_point), snapshot: row.snapshot_name, takenAtMicros };
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const state = cause instanceof DatabaseError ? cause.code : undefined;

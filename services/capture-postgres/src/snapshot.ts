@@ -41,6 +41,8 @@ export interface ExportedSnapshotOptions {
   readonly snapshotName: string;
   /** The slot's consistent point: everything at or below it is in the snapshot, everything above in the stream. */
   readonly position: Position;
+  /** `sourceClock` before the slot was made. */
+  readonly takenAtMicros: bigint;
   readonly signal: AbortSignal;
   readonly chunkSize?: ChunkSize;
   /** Most sessions that read at once. */
@@ -59,7 +61,7 @@ export async function openExportedSnapshot(options: ExportedSnapshotOptions): Pr
     const { version, utf8, bytewiseDefault } = await databaseFacts(lease.client);
     lease.keep();
     const can = { pageRanges: version >= 140_000, bytewiseC: utf8, bytewiseDefault };
-    return new PostgresSnapshot(options.position, sessions, can, options.chunkSize ?? DEFAULT_CHUNK_SIZE);
+    return new PostgresSnapshot(options, sessions, can, options.chunkSize ?? DEFAULT_CHUNK_SIZE);
   } catch (cause) {
     await sessions[Symbol.asyncDispose]();
     throw cause;
@@ -69,12 +71,18 @@ export async function openExportedSnapshot(options: ExportedSnapshotOptions): Pr
 class PostgresSnapshot implements Snapshot {
   readonly #relations = new Map<string, readonly StoredRelation[] | 'unknown'>();
 
+  readonly position: Position;
+  readonly takenAtMicros: bigint;
+
   constructor(
-    readonly position: Position,
+    { position, takenAtMicros }: ExportedSnapshotOptions,
     private readonly sessions: SnapshotSessions,
     private readonly can: ChunkAbilities,
     private readonly size: ChunkSize,
-  ) {}
+  ) {
+    this.position = position;
+    this.takenAtMicros = takenAtMicros;
+  }
 
   async estimate(table: TableId): Promise<{ readonly rows: number; readonly bytes: number }> {
     const all = await this.#statistics(table);

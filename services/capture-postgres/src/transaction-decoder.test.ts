@@ -109,7 +109,7 @@ const RELATION = relation(7, 't', COLUMNS);
 test('a transaction becomes its events, at the end LSN of its commit', async () => {
   const { journal } = await decode(
     Buffer.concat([
-      begin(100n, 9),
+      begin(100n, 9, 3n),
       RELATION,
       insert(7, ['9007199254740993', 'ä', '\\x00ff']),
       update(7, null, ['-1', undefined, null]),
@@ -119,7 +119,11 @@ test('a transaction becomes its events, at the end LSN of its commit', async () 
     ]),
   );
   expect(journal.events).toEqual([
-    { kind: 'begin', transaction: '9' },
+    {
+      kind: 'begin',
+      transaction: '9',
+      commit: { position: { source: 's', timeline: 1, key: '0000000000000064' }, atMicros: 946_684_800_000_003n },
+    },
     { kind: 'insert', table: 'public.t', after: { id: 9007199254740993n, note: 'ä', raw: Uint8Array.of(0, 255) } },
     { kind: 'update', table: 'public.t', before: null, after: { id: -1, note: UNCHANGED, raw: null } },
     {

@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer';
 import type { EventWriter } from '@millrace/contract/events.js';
 import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
-import { type LsnKey, laterLsn, positionAt, type SourceIdentity } from './lsn.js';
+import { LSN_ZERO, type LsnKey, laterLsn, positionAt, type SourceIdentity } from './lsn.js';
 import {
   MESSAGE,
   MessageReader,
@@ -37,6 +37,9 @@ export class TransactionDecoder {
   /** The open transaction's Begin event was written. */
   #begun = false;
   #transactionId = 0;
+  /** Begin's "final LSN": where the commit record begins. Its end, the Commit's position, is not known yet. */
+  #commitStart: LsnKey = LSN_ZERO;
+  #committedAt = 0n;
   /** Position of the last Commit or Progress written. */
   #written: LsnKey;
   /** How far the source has nothing for us behind `#written`. */
@@ -123,7 +126,8 @@ export class TransactionDecoder {
   #begin(reader: MessageReader): Promise<void> | undefined {
     invariant(this.#phase === 'between', 'a transaction begins inside another');
     const commitStart = reader.lsn();
-    reader.int64();
+    this.#commitStart = commitStart;
+    this.#committedAt = reader.int64() + POSTGRES_EPOCH_MICROS;
     this.#transactionId = reader.uint32();
     this.#begun = false;
     // A commit record that starts below a record's end also ends at or below it.
@@ -213,7 +217,10 @@ export class TransactionDecoder {
   #beginOnce(): void {
     if (this.#begun) return;
     this.#begun = true;
-    this.journal.begin(String(this.#transactionId));
+    this.journal.begin(String(this.#transactionId), {
+      position: positionAt(this.identity, this.#commitStart),
+      atMicros: this.#committedAt,
+    });
   }
 }
 

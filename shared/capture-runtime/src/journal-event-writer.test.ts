@@ -67,6 +67,7 @@ class Journal {
       timeline: 1,
       after,
       slice: slice === null ? null : { ...slice, first: 0n },
+      clock: null,
     };
     const framed = builder.seal(header, 1);
     const block = decodeBlock(framed, 1n, () => TABLE);

@@ -1,5 +1,5 @@
 import { BlockBuilder } from '@millrace/codec/block-builder.js';
-import type { EventWriter, RowWriter, SchemaChange } from '@millrace/contract/events.js';
+import type { CommitAhead, EventWriter, RowWriter, SchemaChange } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { invariant } from '@millrace/errors/millrace-error.js';
@@ -78,11 +78,11 @@ export class JournalEventWriter implements EventWriter {
     return version;
   }
 
-  begin(transactionId: string): void {
+  begin(transactionId: string, commit?: CommitAhead): void {
     invariant(!this.#inTransaction, 'Begin inside a transaction');
     // A Schema event ends its block: the rows of a table that waits for its load must not share one with the event that says so.
     if (this.#open.schemaCount > 0) this.#cut(null);
-    this.#open.begin(transactionId);
+    this.#open.begin(transactionId, commit);
     this.#inTransaction = true;
     this.#sliceIndex = 0;
     this.#eventsInTransaction = 0;

@@ -31,6 +31,7 @@ const began = (load: string, attempt: number, restart = attempt > 1): LoadEvent 
   encoding: 'rows',
   estimatedRows: 0,
   estimatedBytes: 0,
+  takenAtMicros: 7n,
 });
 
 async function pending(...events: readonly LoadEvent[]) {

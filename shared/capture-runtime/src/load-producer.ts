@@ -105,7 +105,12 @@ export class LoadProducer {
     for (const pending of batch) {
       if (pending.asOf === null) continue;
       pending.attempt += 1;
-      await this.#began(pending, { asOf: pending.asOf, restart: false, estimate: { rows: 0, bytes: 0 } });
+      await this.#began(pending, {
+        asOf: pending.asOf,
+        takenAtMicros: null,
+        restart: false,
+        estimate: { rows: 0, bytes: 0 },
+      });
     }
   }
 
@@ -113,10 +118,12 @@ export class LoadProducer {
     pending: PendingLoad,
     {
       asOf,
+      takenAtMicros,
       restart,
       estimate,
     }: {
       readonly asOf: Position;
+      readonly takenAtMicros: bigint | null;
       readonly restart: boolean;
       readonly estimate: { readonly rows: number; readonly bytes: number };
     },
@@ -135,6 +142,7 @@ export class LoadProducer {
       encoding: encoding(version.schema),
       estimatedRows: estimate.rows,
       estimatedBytes: estimate.bytes,
+      takenAtMicros,
     });
     if (pending.inherited) await readAgain(pending, topic.controlRecords(signal), resolve);
   }
@@ -222,7 +230,7 @@ export class LoadProducer {
     const { attempt } = pending;
     const estimate = await snapshot.estimate(source);
     this.#options.onBegan?.(source, estimate.rows);
-    await this.#began(pending, { asOf: snapshot.position, restart, estimate });
+    await this.#began(pending, { asOf: snapshot.position, takenAtMicros: snapshot.takenAtMicros, restart, estimate });
     crashPoint('load-began');
 
     let open = 1;

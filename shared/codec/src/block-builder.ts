@@ -1,4 +1,4 @@
-import type { EventCursor, EventKind, RowWriter, SchemaChange, SliceHeader } from '@millrace/contract/events.js';
+import type { CommitAhead, EventCursor, EventKind, RowWriter, SchemaChange, SliceHeader } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { assertNever, invariant } from '@millrace/errors/millrace-error.js';
@@ -28,9 +28,10 @@ interface Mark {
   readonly events: number;
   readonly rows: number;
   readonly schemas: number;
+  readonly latest: bigint | null;
 }
 
-const NOTHING: Mark = { bytes: 0, tables: 0, events: 0, rows: 0, schemas: 0 };
+const NOTHING: Mark = { bytes: 0, tables: 0, events: 0, rows: 0, schemas: 0, latest: null };
 
 /**
  * Collects one block's events as bytes, without an object per row. It checks that they come in the order of the contract's
@@ -55,6 +56,9 @@ export class BlockBuilder {
   private beforeBegin = NOTHING;
   /** Position of the last Commit or Progress. */
   private upTo: Position | null = null;
+  /** Any position in the block: all are of one history. */
+  private lastPosition: Position | null = null;
+  private latest: bigint | null = null;
   private holdsProgress = false;
 
   /** Where the last event left off; 'unknown' while only Schema events, which may come anywhere, are there. */
@@ -96,17 +100,28 @@ export class BlockBuilder {
     return this.tables;
   }
 
+  /** Latest commit time, in microseconds since 1970, that a Begin in the block says; null: none says one. */
+  get latestCommitMicros(): bigint | null {
+    return this.latest;
+  }
+
   /** Whether events lie before the open transaction's Begin: what `splitAtLastBegin` would leave here. */
   get holdsWhole(): boolean {
     return this.begins > 0 && this.beforeBegin.events > 0;
   }
 
-  begin(transactionId: string): void {
+  begin(transactionId: string, commit?: CommitAhead): void {
     this.expect(this.place !== 'inside' && !this.continues, 'begin');
-    const { out, tables, events, rows, schemas } = this;
-    this.beforeBegin = { bytes: out.length, tables: tables.length, events, rows, schemas };
+    const { out, tables, events, rows, schemas, latest } = this;
+    this.beforeBegin = { bytes: out.length, tables: tables.length, events, rows, schemas, latest };
     this.startEvent(EVENT.begin);
     out.text(transactionId);
+    out.int(commit === undefined ? 0 : 1);
+    if (commit !== undefined) {
+      this.positionKey(commit.position);
+      out.long(commit.atMicros);
+      if (this.latest === null || commit.atMicros > this.latest) this.latest = commit.atMicros;
+    }
     this.place = 'inside';
     this.begins++;
     this.transactionEvents = 0;
@@ -193,6 +208,7 @@ export class BlockBuilder {
     );
     this.startEvent(EVENT.commit);
     this.positionKey(position);
+    this.upTo = position;
     this.out.int(eventCount);
     this.out.long(committedAtMicros);
     this.place = 'outside';
@@ -203,6 +219,7 @@ export class BlockBuilder {
     this.expect(this.place !== 'inside' && !this.continues, 'progress');
     this.startEvent(EVENT.progress);
     this.positionKey(position);
+    this.upTo = position;
     this.place = 'outside';
     this.holdsProgress = true;
   }
@@ -224,6 +241,8 @@ export class BlockBuilder {
     rest.rows = this.rows - mark.rows;
     rest.schemas = this.schemas - mark.schemas;
     rest.begins = 1;
+    rest.lastPosition = this.lastPosition;
+    rest.latest = this.latest;
     rest.place = 'inside';
     rest.transactionEvents = this.transactionEvents;
 
@@ -232,6 +251,7 @@ export class BlockBuilder {
     this.events = mark.events;
     this.rows = mark.rows;
     this.schemas = mark.schemas;
+    this.latest = mark.latest;
     this.begins--;
     this.place = 'outside';
     this.block++;
@@ -245,6 +265,7 @@ export class BlockBuilder {
    */
   seal(header: BlockHeader, blockSchemaId: number): Uint8Array {
     this.checkSlice(header.slice);
+    if (this.lastPosition !== null) requireSameHistory(this.lastPosition, { ...header, key: this.lastPosition.key });
     const { upTo, tables, transactions, rows, schemas, events, out } = this;
     const head = encodeHeader({ header, upTo, tables, transactions, rows, schemas }, blockSchemaId);
     head.int(events);
@@ -269,6 +290,8 @@ export class BlockBuilder {
     this.begins = 0;
     this.beforeBegin = NOTHING;
     this.upTo = null;
+    this.lastPosition = null;
+    this.latest = null;
     this.holdsProgress = false;
     this.place = 'unknown';
     this.continues = false;
@@ -374,8 +397,8 @@ export class BlockBuilder {
   }
 
   private positionKey(position: Position): void {
-    if (this.upTo !== null) requireSameHistory(this.upTo, position);
-    this.upTo = position;
+    if (this.lastPosition !== null) requireSameHistory(this.lastPosition, position);
+    this.lastPosition = position;
     const key = positionKeyBytes(position);
     this.out.blob(key, 0, key.length);
   }

@@ -2,10 +2,11 @@ import type { SliceHeader } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import type { BlockFormat } from './block-schema.js';
 import type { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { startChecksummedFrame } from './framing.js';
-import { describePosition, positionKeyBytes, positionKeyText, requireSameHistory } from './position.js';
+import { describePosition, positionKeyBytes, positionKeyText } from './position.js';
 
 /** What the capture says about a block; the rest of the header follows from its events. */
 export interface BlockHeader {
@@ -23,6 +24,11 @@ export interface BlockHeader {
   /** Position of the last Commit or Progress before the block; in a slice, before its transaction. Null: none yet. */
   readonly after: Position | null;
   readonly slice: SliceHeader | null;
+  /**
+   * Latest commit time, in microseconds since 1970, of every transaction begun up to the block's end: unlike the source's clock it never
+   * goes back from one block to the next. Null: no transaction has said when it commits.
+   */
+  readonly clock: bigint | null;
 }
 
 /** A table version as a block names it. */
@@ -48,7 +54,7 @@ export interface HeaderParts extends BlockSummary {
 /** Frame and header, up to the events. */
 export function encodeHeader(parts: HeaderParts, blockSchemaId: number): ByteWriter {
   const { header, upTo, tables } = parts;
-  checkHistory(header, upTo);
+  checkHistory(header);
   const out = new ByteWriter(512);
   startChecksummedFrame(out, blockSchemaId);
   out.text(header.journal);
@@ -76,6 +82,8 @@ export function encodeHeader(parts: HeaderParts, blockSchemaId: number): ByteWri
     out.text(table.fingerprint);
   }
   out.int(0);
+  out.int(header.clock === null ? 0 : 1);
+  if (header.clock !== null) out.long(header.clock);
   out.int(parts.transactions);
   out.int(parts.rows);
   out.int(parts.schemas);
@@ -87,15 +95,16 @@ function writeKey(out: ByteWriter, position: Position): void {
   out.blob(key, 0, key.length);
 }
 
-function checkHistory(header: BlockHeader, upTo: Position | null): void {
-  const { source, timeline, after } = header;
-  if (upTo !== null) requireSameHistory(upTo, { source, timeline, key: upTo.key });
+function checkHistory({ source, after }: BlockHeader): void {
   if (after !== null && after.source !== source) {
     throw new MillraceError('POSITION_INCOMPARABLE', { left: describePosition(after), right: `any of source ${source}` });
   }
 }
 
-export function readHeader(reader: ByteReader): BlockHeader & BlockSummary & { readonly references: readonly TableReference[] } {
+export function readHeader(
+  reader: ByteReader,
+  format: BlockFormat,
+): BlockHeader & BlockSummary & { readonly references: readonly TableReference[] } {
   const journal = reader.text();
   const epoch = reader.bigint();
   const seq = reader.bigint();
@@ -106,8 +115,9 @@ export function readHeader(reader: ByteReader): BlockHeader & BlockSummary & { r
   const upTo = reader.optional() ? { source, timeline, key: readKey(reader) } : null;
   const slice = reader.optional() ? { index: readCount(reader), first: reader.bigint(), last: reader.boolean() } : null;
   const references = readReferences(reader);
+  const clock = format > 1 && reader.optional() ? reader.bigint() : null;
   const [transactions, rows, schemas] = [readCount(reader), readCount(reader), readCount(reader)];
-  return { journal, epoch, seq, prev, source, timeline, after, slice, upTo, references, transactions, rows, schemas };
+  return { journal, epoch, seq, prev, source, timeline, after, slice, clock, upTo, references, transactions, rows, schemas };
 }
 
 function readKey(reader: ByteReader): string {

@@ -2,6 +2,7 @@ import type { EventBlock, EventCursor } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { type BlockHeader, type BlockSummary, readHeader, type TableReference } from './block-header.js';
+import type { BlockFormat } from './block-schema.js';
 import { ByteReader } from './byte-reader.js';
 import { BlockCursor } from './event-cursor.js';
 import { openChecksummedFrame } from './framing.js';
@@ -37,9 +38,9 @@ export function journalOffset(offset: bigint): string {
  * Reads a block's header and verifies the checksum over all of it. The buffer is kept, not copied.
  * @throws MillraceError JOURNAL_CORRUPT, RECORD_TOO_LARGE
  */
-export function parseBlock(framed: Uint8Array, offset: bigint): ParsedBlock {
+export function parseBlock(framed: Uint8Array, offset: bigint, format: BlockFormat = 2): ParsedBlock {
   const reader = openChecksummedFrame(framed, journalOffset(offset));
-  const header = readHeader(reader);
+  const header = readHeader(reader, format);
   const eventsStart = reader.position;
   return {
     kind: 'block',
@@ -48,28 +49,29 @@ export function parseBlock(framed: Uint8Array, offset: bigint): ParsedBlock {
     ...header,
     resolve: (resolve) => {
       const tables = header.references.map(({ registryId, fingerprint }) => resolve(registryId, fingerprint));
-      return openBlock({ framed, offset, eventsStart, header, summary: header }, tables);
+      return openBlock({ framed, offset, format, eventsStart, header, summary: header }, tables);
     },
   };
 }
 
 /** `parseBlock` for callers that have every table version at hand. */
-export function decodeBlock(framed: Uint8Array, offset: bigint, resolve: ResolveTable): JournalBlock {
-  return parseBlock(framed, offset).resolve(resolve);
+export function decodeBlock(framed: Uint8Array, offset: bigint, resolve: ResolveTable, format: BlockFormat = 2): JournalBlock {
+  return parseBlock(framed, offset, format).resolve(resolve);
 }
 
 /** A block whose header is at hand; `eventsStart` is where the Avro array of events begins. */
 export interface BlockParts {
   readonly framed: Uint8Array;
   readonly offset: bigint;
+  readonly format: BlockFormat;
   readonly eventsStart: number;
   readonly header: BlockHeader;
   readonly summary: BlockSummary;
 }
 
 export function openBlock(parts: BlockParts, tables: readonly TableVersion[]): JournalBlock {
-  const { framed, offset, eventsStart, header, summary } = parts;
-  const { journal, epoch, seq, prev, source, timeline, after, slice } = header;
+  const { framed, offset, format, eventsStart, header, summary } = parts;
+  const { journal, epoch, seq, prev, source, timeline, after, slice, clock } = header;
   return {
     journal,
     epoch,
@@ -79,6 +81,7 @@ export function openBlock(parts: BlockParts, tables: readonly TableVersion[]): J
     timeline,
     after,
     slice,
+    clock,
     offset,
     upTo: summary.upTo,
     byteLength: framed.length,
@@ -88,7 +91,7 @@ export function openBlock(parts: BlockParts, tables: readonly TableVersion[]): J
     tables,
     events: (): EventCursor => {
       const reader = new ByteReader(framed, eventsStart, framed.length, journalOffset(offset));
-      return new BlockCursor(reader, { header, summary, tables });
+      return new BlockCursor(reader, { format, header, summary, tables });
     },
     withTables: (others) => openBlock(parts, others),
   };

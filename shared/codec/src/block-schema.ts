@@ -8,8 +8,26 @@ function field(name: string, type: unknown, doc?: string) {
   return doc === undefined ? { name, type } : { name, type, doc };
 }
 
-const events = [
-  record('Begin', [field('xid', 'string')]),
+/**
+ * Versions of a block. 2 adds the transaction's commit to Begin and the clock to the header. Each has the schema id of its own, by
+ * which a reader tells them apart.
+ */
+export type BlockFormat = 1 | 2;
+
+function optional(name: string, type: unknown, doc: string) {
+  return { name, type: ['null', type], doc, default: null };
+}
+
+const commitAhead = record('CommitAhead', [
+  field('key', 'bytes', "Where the log holds the commit: not before an earlier Commit's key, not behind its own."),
+  field('at', 'long', 'Microseconds since 1970.'),
+]);
+
+const events = (format: BlockFormat) => [
+  record('Begin', [
+    field('xid', 'string'),
+    ...(format === 1 ? [] : [optional('commit', commitAhead, 'Null: the source does not say it ahead.')]),
+  ]),
   record('Insert', [field('table', 'int'), field('after', 'bytes')]),
   record('Update', [field('table', 'int'), field('before', ['null', 'bytes']), field('after', 'bytes')]),
   record('Delete', [field('table', 'int'), field('before', 'bytes')]),
@@ -36,11 +54,12 @@ const events = [
 ];
 
 /** A run of whole transactions, or a slice of one large transaction. */
-export const BLOCK_SCHEMA_JSON = JSON.stringify({
-  type: 'record',
-  name: 'Block',
-  namespace: 'millrace',
-  fields: [
+function blockSchema(format: BlockFormat): string {
+  return JSON.stringify({ type: 'record', name: 'Block', namespace: 'millrace', fields: blockFields(format) });
+}
+
+function blockFields(format: BlockFormat) {
+  return [
     field('checksum', CHECKSUM_TYPE, 'CRC-32, big-endian, of all bytes behind it.'),
     field('journal', 'string', 'Random id of the journal.'),
     field('epoch', 'long', 'Offset of the Takeover of the incarnation that wrote the block.'),
@@ -64,12 +83,26 @@ export const BLOCK_SCHEMA_JSON = JSON.stringify({
       { type: 'array', items: record('Table', [field('registryId', 'int'), field('fingerprint', 'string')]) },
       'Table versions that events refer to by their index; row images are Avro by the schema of that id.',
     ),
+    ...(format === 1
+      ? []
+      : [
+          optional(
+            'clock',
+            'long',
+            "Latest commit time, in microseconds since 1970, of every transaction begun up to the block's end.",
+          ),
+        ]),
     field('transactions', 'int', 'Commit events in the block.'),
     field('rows', 'int', 'Insert, Update and Delete events in the block.'),
     field('schemas', 'int', 'Schema events in the block.'),
-    field('events', { type: 'array', items: events }),
-  ],
-});
+    field('events', { type: 'array', items: events(format) }),
+  ];
+}
+
+/** What is written. */
+export const BLOCK_SCHEMA_JSON = blockSchema(2);
+/** What was written before, and is read for ever. */
+export const BLOCK_SCHEMA_1_JSON = blockSchema(1);
 
 /** A new incarnation of the capture claims the journal. It names no position: it is written before the tail is read. */
 export const TAKEOVER_SCHEMA_JSON = JSON.stringify({

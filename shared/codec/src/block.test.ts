@@ -37,6 +37,7 @@ const header: fc.Arbitrary<BlockHeader> = fc.record({
     fc.record({ source: fc.constant(SOURCE), timeline: fc.maxSafeInteger(), key: fc.stringMatching(/^([0-9a-f]{2}){0,8}$/) }),
   ),
   slice: fc.constant(null),
+  clock: fc.option(long),
 });
 
 const plainHeader: BlockHeader = {
@@ -48,6 +49,7 @@ const plainHeader: BlockHeader = {
   timeline: TIMELINE,
   after: null,
   slice: null,
+  clock: null,
 };
 
 function resolveIn(tables: readonly TableVersion[]) {
@@ -95,6 +97,7 @@ function byOracle(block: {
         : { 'millrace.After': { timeline: BigInt(of.after.timeline), key: Buffer.from(of.after.key, 'hex') } },
     upTo: upTo === null ? null : { bytes: Buffer.from(upTo, 'hex') },
     slice: of.slice === null ? null : { 'millrace.Slice': of.slice },
+    clock: of.clock === null ? null : { long: of.clock },
     tables: used.map((index) => tables[index]),
     transactions: events.filter(({ kind }) => kind === 'commit').length,
     rows: events.filter(({ kind }) => kind === 'insert' || kind === 'update' || kind === 'delete').length,
@@ -357,9 +360,29 @@ describe('order of events', () => {
     expect(() => builder.progress({ ...at, timeline: TIMELINE + 1 })).toThrow(
       expect.objectContaining({ code: 'POSITION_INCOMPARABLE' }),
     );
+    const elsewhere = { position: { ...at, source: 'another' }, atMicros: 1n };
+    expect(() => builder.begin('1', elsewhere)).toThrow(expect.objectContaining({ code: 'POSITION_INCOMPARABLE' }));
     expect(() => builder.seal({ ...plainHeader, timeline: 1 }, 1)).toThrow(
       expect.objectContaining({ code: 'POSITION_INCOMPARABLE' }),
     );
+  });
+
+  test('a builder knows the latest commit time that its Begins say, also of a transaction that is split off', () => {
+    const builder = new BlockBuilder();
+    const transaction = (atMicros: bigint) => {
+      builder.begin('1', { position: at, atMicros });
+      builder.commit(at, 0, atMicros);
+    };
+    expect(builder.latestCommitMicros).toBeNull();
+    transaction(-5n);
+    transaction(9n);
+    transaction(7n);
+    builder.begin('2', { position: at, atMicros: 11n });
+    expect(builder.latestCommitMicros).toBe(11n);
+    const rest = builder.splitAtLastBegin(new BlockBuilder());
+    expect([builder.latestCommitMicros, rest.latestCommitMicros]).toEqual([9n, 11n]);
+    expect(readEvents(decode(builder.seal(plainHeader, 1), []), [])).toHaveLength(6);
+    expect(builder.latestCommitMicros).toBeNull();
   });
 });
 

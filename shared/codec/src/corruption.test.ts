@@ -12,7 +12,7 @@ import { encodeTakeover } from './takeover.js';
 import { plainTable } from './testing/arbitrary-tables.js';
 import { positionAt, readEvents, type ScriptEvent, SOURCE, TIMELINE, writeEvents } from './testing/event-script.js';
 
-const IDS = { takeover: 8, block: 9 };
+const IDS = { takeover: 8, block: 9, block1: null };
 const table = newTableVersion(
   plainTable('t', {
     id: { kind: 'integer', bits: 64 },
@@ -38,7 +38,7 @@ function sealed(): Uint8Array {
   writeEvents(builder, [table], events);
   const after = positionAt('0000000000000001');
   return builder.seal(
-    { journal: 'j', epoch: 3n, seq: 1n, prev: 4n, source: SOURCE, timeline: TIMELINE, after, slice: null },
+    { journal: 'j', epoch: 3n, seq: 1n, prev: 4n, source: SOURCE, timeline: TIMELINE, after, slice: null, clock: null },
     IDS.block,
   );
 }
@@ -166,12 +166,12 @@ describe('a damaged load record', () => {
     for (let bit = FRAME_BYTES * 8; bit < framed.length * 8; bit++) {
       const damaged = Uint8Array.from(framed);
       damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(() => decodeLoadRecord(damaged, 5, 'load partition 0 offset 3')).toThrow(
+      expect(() => decodeLoadRecord(damaged, { load: 5, load1: null }, 'load partition 0 offset 3')).toThrow(
         expect.objectContaining({ code: 'JOURNAL_CORRUPT' }),
       );
     }
     for (let length = FRAME_BYTES; length < framed.length; length++) {
-      expect(() => decodeLoadRecord(framed.subarray(0, length), 5, 'here')).toThrow(
+      expect(() => decodeLoadRecord(framed.subarray(0, length), { load: 5, load1: null }, 'here')).toThrow(
         expect.objectContaining({ code: 'JOURNAL_CORRUPT' }),
       );
     }

@@ -1,14 +1,15 @@
-import type { EventCursor, EventKind, SchemaChange } from '@millrace/contract/events.js';
+import type { CommitAhead, EventCursor, EventKind, SchemaChange } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { invariant } from '@millrace/errors/millrace-error.js';
 import type { BlockHeader, BlockSummary } from './block-header.js';
-import { CHANGE, EVENT } from './block-schema.js';
+import { type BlockFormat, CHANGE, EVENT } from './block-schema.js';
 import type { ByteReader } from './byte-reader.js';
 import { positionKeyText } from './position.js';
 
 /** What the header says about the events, for checking them against it. */
 export interface EventsExpected {
+  readonly format: BlockFormat;
   readonly header: BlockHeader;
   readonly summary: BlockSummary;
   readonly tables: readonly TableVersion[];
@@ -32,11 +33,16 @@ export class BlockCursor implements EventCursor {
 
   private xidStart = 0;
   private xidEnd = 0;
+  private saysCommit = false;
+  private aheadStart = 0;
+  private aheadEnd = 0;
+  /** Of the last Commit or Progress. */
   private keyStart = -1;
   private keyEnd = -1;
   private commitEvents = 0;
-  private commitHigh = 0;
-  private commitLow = 0;
+  /** Of the last Begin that says it, or Commit. */
+  private timeHigh = 0;
+  private timeLow = 0;
   private oldStart = -1;
   private oldEnd = -1;
   private newStart = -1;
@@ -118,6 +124,13 @@ export class BlockCursor implements EventCursor {
     this.reader.blob();
     this.xidStart = this.reader.blobStart;
     this.xidEnd = this.reader.blobEnd;
+    this.saysCommit = this.expected.format > 1 && this.reader.optional();
+    if (this.saysCommit) {
+      this.reader.blob();
+      this.aheadStart = this.reader.blobStart;
+      this.aheadEnd = this.reader.blobEnd;
+      this.readTime();
+    }
     return 'begin';
   }
 
@@ -198,13 +211,17 @@ export class BlockCursor implements EventCursor {
     this.transactions++;
     this.readKey();
     this.commitEvents = this.reader.int();
-    this.reader.long();
-    this.commitHigh = this.reader.high;
-    this.commitLow = this.reader.low;
+    this.readTime();
     if (!this.continues && this.commitEvents !== this.transactionEvents) {
       throw this.reader.corrupt(`a transaction of ${this.commitEvents} events has ${this.transactionEvents}`);
     }
     return 'commit';
+  }
+
+  private readTime(): void {
+    this.reader.long();
+    this.timeHigh = this.reader.high;
+    this.timeLow = this.reader.low;
   }
 
   private readKey(): void {
@@ -237,6 +254,12 @@ export class BlockCursor implements EventCursor {
   get transactionId(): string {
     this.field(this.kind === 'begin');
     return this.reader.textOf(this.xidStart, this.xidEnd);
+  }
+
+  get commitAhead(): CommitAhead | null {
+    this.field(this.kind === 'begin');
+    if (!this.saysCommit) return null;
+    return { position: this.positionAt(this.aheadStart, this.aheadEnd), atMicros: this.time };
   }
 
   get table(): TableVersion {
@@ -288,8 +311,7 @@ export class BlockCursor implements EventCursor {
 
   get position(): Position {
     this.field(this.kind === 'commit' || this.kind === 'progress');
-    const { source, timeline } = this.expected.header;
-    return { source, timeline, key: positionKeyText(this.bytes, this.keyStart, this.keyEnd) };
+    return this.positionAt(this.keyStart, this.keyEnd);
   }
 
   get eventCount(): number {
@@ -299,6 +321,15 @@ export class BlockCursor implements EventCursor {
 
   get committedAtMicros(): bigint {
     this.field(this.kind === 'commit');
-    return (BigInt(this.commitHigh) << 32n) | BigInt(this.commitLow >>> 0);
+    return this.time;
+  }
+
+  private positionAt(start: number, end: number): Position {
+    const { source, timeline } = this.expected.header;
+    return { source, timeline, key: positionKeyText(this.bytes, start, end) };
+  }
+
+  private get time(): bigint {
+    return (BigInt(this.timeHigh) << 32n) | BigInt(this.timeLow >>> 0);
   }
 }

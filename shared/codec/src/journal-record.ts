@@ -6,10 +6,12 @@ import { decodeTakeover, type Takeover } from './takeover.js';
 /** A record of the journal topic; a block's table versions are still to be resolved. */
 export type JournalRecord = ({ readonly kind: 'takeover'; readonly offset: bigint } & Takeover) | ParsedBlock;
 
-/** Registry ids of the journal's two schemas (block-schema.ts). */
+/** Registry ids of the journal's schemas (block-schema.ts). */
 export interface JournalSchemaIds {
   readonly takeover: number;
   readonly block: number;
+  /** Of blocks in format 1; null: the registry has no such schema for this topic, so there are none. */
+  readonly block1: number | null;
 }
 
 /**
@@ -18,7 +20,8 @@ export interface JournalSchemaIds {
  */
 export function decodeRecord(framed: Uint8Array, offset: bigint, ids: JournalSchemaIds): JournalRecord {
   const id = registryIdOf(framed, journalOffset(offset));
-  if (id === ids.block) return parseBlock(framed, offset);
+  if (id === ids.block) return parseBlock(framed, offset, 2);
+  if (id === ids.block1) return parseBlock(framed, offset, 1);
   if (id === ids.takeover) return { kind: 'takeover', offset, ...decodeTakeover(framed, offset) };
   throw new MillraceError('RECORD_FOREIGN', { where: journalOffset(offset), what: `its schema has the registry id ${id}` });
 }

@@ -39,6 +39,7 @@ const event: fc.Arbitrary<LoadEvent> = fc.oneof(
     encoding,
     estimatedRows: count,
     estimatedBytes: count,
+    takenAtMicros: fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
   }),
   fc.record({
     kind: fc.constant('chunk-began' as const),
@@ -88,7 +89,8 @@ function avroEvent(of: LoadEvent): unknown {
       return { 'millrace.Requested': of };
     case 'began': {
       const estimates = { estimatedRows: BigInt(of.estimatedRows), estimatedBytes: BigInt(of.estimatedBytes) };
-      return { 'millrace.Began': { ...of, ...estimates, asOf: avroPosition(of.asOf) } };
+      const takenAt = of.takenAtMicros === null ? null : { long: of.takenAtMicros };
+      return { 'millrace.Began': { ...of, ...estimates, takenAt, asOf: avroPosition(of.asOf) } };
     }
     case 'chunk-began':
       return { 'millrace.ChunkBegan': { ...of, ...of.chunk, keys: avroKeys(of.chunk.keys) } };
@@ -110,7 +112,7 @@ describe('load record', () => {
     ]);
     sealChecksum(expected);
     expect(Buffer.from(framed).equals(expected)).toBe(true);
-    expect(normal(decodeLoadRecord(framed, id, 'here'))).toEqual(of);
+    expect(normal(decodeLoadRecord(framed, { load: id, load1: null }, 'here'))).toEqual(of);
   });
 
   test('one of another schema is refused as foreign', () => {
@@ -118,7 +120,7 @@ describe('load record', () => {
       { kind: 'ended', epoch: 1n, load: 'l', table: { schema: 's', table: 't' }, attempt: 1, chunks: 1 },
       5,
     );
-    expect(() => decodeLoadRecord(framed, 6, 'load partition 1 offset 2')).toThrow(
+    expect(() => decodeLoadRecord(framed, { load: 6, load1: null }, 'load partition 1 offset 2')).toThrow(
       expect.objectContaining({ code: 'RECORD_FOREIGN' }),
     );
   });

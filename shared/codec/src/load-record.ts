@@ -5,7 +5,7 @@ import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import type { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { openChecksummedFrame, registryIdOf, sealChecksum, startChecksummedFrame } from './framing.js';
-import { LOAD_EVENT } from './load-schema.js';
+import { LOAD_EVENT, type LoadFormat } from './load-schema.js';
 import { positionKeyBytes, positionKeyText } from './position.js';
 
 /** Every event of a load says whose it is. `table` is the table's name in the source. */
@@ -32,6 +32,8 @@ export type LoadEvent =
       readonly encoding: ChunkEncoding;
       readonly estimatedRows: number;
       readonly estimatedBytes: number;
+      /** The snapshot's `takenAtMicros`; null where the attempt reads nothing, or was written in format 1. */
+      readonly takenAtMicros: bigint | null;
     } & OfLoad)
   | ({ readonly kind: 'chunk-began'; readonly attempt: number; readonly chunk: ChunkSpec; readonly lane: number } & OfLoad)
   /** Whole rows; `seq` counts the attempt's parts from 0. `bytes` of a decoded record is a view of the message. */
@@ -53,6 +55,13 @@ export type LoadRecord = LoadEvent & { readonly epoch: bigint };
 export type LoadBegan = LoadRecord & { readonly kind: 'began' };
 export type LoadRows = LoadRecord & { readonly kind: 'rows' };
 export type LoadChunkEnded = LoadRecord & { readonly kind: 'chunk-ended' };
+
+/** Registry ids of the load topic's schemas (load-schema.ts). */
+export interface LoadSchemaIds {
+  readonly load: number;
+  /** Of records in format 1; null: the registry has no such schema for this topic, so there are none. */
+  readonly load1: number | null;
+}
 
 /** The names, ids and numbers of a record; rarely more, and the buffer grows where it is. */
 const HEAD_BYTES = 512;
@@ -93,6 +102,8 @@ function writeEvent(out: ByteWriter, event: LoadEvent): void {
       out.text(event.encoding);
       out.safeLong(Math.round(event.estimatedRows));
       out.safeLong(Math.round(event.estimatedBytes));
+      out.int(event.takenAtMicros === null ? 0 : 1);
+      if (event.takenAtMicros !== null) out.long(event.takenAtMicros);
       break;
     case 'chunk-began':
       out.int(event.attempt);
@@ -148,19 +159,20 @@ function writeKeys(out: ByteWriter, keys: KeyRange | null): void {
  * Reads a record of a load topic; `where` names its place for messages (`load partition 2 offset 17`).
  * @throws MillraceError RECORD_FOREIGN where its schema is another, JOURNAL_CORRUPT, RECORD_TOO_LARGE
  */
-export function decodeLoadRecord(framed: Uint8Array, loadSchemaId: number, where: string): LoadRecord {
+export function decodeLoadRecord(framed: Uint8Array, ids: LoadSchemaIds, where: string): LoadRecord {
   const id = registryIdOf(framed, where);
-  if (id !== loadSchemaId) throw new MillraceError('RECORD_FOREIGN', { where, what: `its schema has the registry id ${id}` });
+  const format = id === ids.load ? 2 : id === ids.load1 ? 1 : null;
+  if (format === null) throw new MillraceError('RECORD_FOREIGN', { where, what: `its schema has the registry id ${id}` });
   const reader = openChecksummedFrame(framed, where);
   const epoch = reader.bigint();
   const load = reader.text();
   const table = { schema: reader.text(), table: reader.text() };
-  const record = { epoch, ...readEvent(reader, { load, table }) };
+  const record = { epoch, ...readEvent(reader, { load, table }, format) };
   reader.expectEnd();
   return record;
 }
 
-function readEvent(reader: ByteReader, of: OfLoad): LoadEvent {
+function readEvent(reader: ByteReader, of: OfLoad, format: LoadFormat): LoadEvent {
   const kind = reader.int();
   switch (kind) {
     case LOAD_EVENT.requested:
@@ -176,6 +188,7 @@ function readEvent(reader: ByteReader, of: OfLoad): LoadEvent {
         encoding: readEncoding(reader),
         estimatedRows: reader.safeLong(),
         estimatedBytes: reader.safeLong(),
+        takenAtMicros: format > 1 && reader.optional() ? reader.bigint() : null,
       };
     case LOAD_EVENT['chunk-began']:
       return {

@@ -16,58 +16,74 @@ function record(name: string, types: Readonly<Record<string, unknown>>, doc: str
   return { type: 'record', name, doc, fields: fields(types) };
 }
 
+function began(format: LoadFormat) {
+  const one = record(
+    'Began',
+    {
+      registryId: 'int',
+      attempt: 'int',
+      asOf: position,
+      restart: 'boolean',
+      encoding: 'string',
+      estimatedRows: 'long',
+      estimatedBytes: 'long',
+    },
+    'An attempt begins, in the snapshot at asOf; restart: what earlier ones brought does not count.',
+  );
+  if (format === 1) return one;
+  const doc = "The source's clock before the snapshot was taken, in microseconds since 1970. Null: the attempt reads nothing.";
+  return { ...one, fields: [...one.fields, { name: 'takenAt', type: ['null', 'long'], doc, default: null }] };
+}
+
+/** Versions of a load topic's records. 2 adds the snapshot's time to Began. Each has a schema id of its own, by which a reader tells them apart. */
+export type LoadFormat = 1 | 2;
+
 /** Schema of every record of a load topic, `millrace.Load`. A name is defined where it is used first. */
-export const LOAD_SCHEMA_JSON = JSON.stringify({
-  type: 'record',
-  name: 'Load',
-  namespace: 'millrace',
-  fields: fields({
-    checksum: CHECKSUM_TYPE,
-    epoch: 'long',
-    load: 'string',
-    table: tableId,
-    event: [
-      record('Requested', { registryId: 'int' }, 'The table is to be loaded, in this version.'),
-      record(
-        'Began',
-        {
-          registryId: 'int',
-          attempt: 'int',
-          asOf: position,
-          restart: 'boolean',
-          encoding: 'string',
-          estimatedRows: 'long',
-          estimatedBytes: 'long',
-        },
-        'An attempt begins, in the snapshot at asOf; restart: what earlier ones brought does not count.',
-      ),
-      record(
-        'ChunkBegan',
-        { attempt: 'int', index: 'int', locator: 'string', keys: ['null', keyRange], lane: 'int' },
-        'A chunk was cut; its rows come in this lane.',
-      ),
-      record(
-        'Rows',
-        { attempt: 'int', chunk: 'int', seq: 'int', rows: 'int', bytes: 'bytes' },
-        'Whole rows of a chunk; seq counts the records of the attempt from 0.',
-      ),
-      record(
-        'ChunkEnded',
-        {
-          attempt: 'int',
-          chunk: 'int',
-          parts: 'int',
-          rows: 'long',
-          digest: 'string',
-          asOf: 'Position',
-          keys: ['null', 'KeyRange'],
-        },
-        'The attempt at the chunk is complete: what its Rows together come to; digest is the SHA-256 of their bytes.',
-      ),
-      record('Ended', { attempt: 'int', chunks: 'int' }, 'The table was cut into this many chunks, and all are complete.'),
-    ],
-  }),
-});
+const loadSchema = (format: LoadFormat): string =>
+  JSON.stringify({
+    type: 'record',
+    name: 'Load',
+    namespace: 'millrace',
+    fields: fields({
+      checksum: CHECKSUM_TYPE,
+      epoch: 'long',
+      load: 'string',
+      table: tableId,
+      event: [
+        record('Requested', { registryId: 'int' }, 'The table is to be loaded, in this version.'),
+        began(format),
+        record(
+          'ChunkBegan',
+          { attempt: 'int', index: 'int', locator: 'string', keys: ['null', keyRange], lane: 'int' },
+          'A chunk was cut; its rows come in this lane.',
+        ),
+        record(
+          'Rows',
+          { attempt: 'int', chunk: 'int', seq: 'int', rows: 'int', bytes: 'bytes' },
+          'Whole rows of a chunk; seq counts the records of the attempt from 0.',
+        ),
+        record(
+          'ChunkEnded',
+          {
+            attempt: 'int',
+            chunk: 'int',
+            parts: 'int',
+            rows: 'long',
+            digest: 'string',
+            asOf: 'Position',
+            keys: ['null', 'KeyRange'],
+          },
+          'The attempt at the chunk is complete: what its Rows together come to; digest is the SHA-256 of their bytes.',
+        ),
+        record('Ended', { attempt: 'int', chunks: 'int' }, 'The table was cut into this many chunks, and all are complete.'),
+      ],
+    }),
+  });
+
+/** What is written. */
+export const LOAD_SCHEMA_JSON = loadSchema(2);
+/** What was written before, and is read for ever. */
+export const LOAD_SCHEMA_1_JSON = loadSchema(1);
 
 /** Index of each kind in the union. */
 export const LOAD_EVENT = { requested: 0, began: 1, 'chunk-began': 2, rows: 3, 'chunk-ended': 4, ended: 5 } as const;

@@ -39,7 +39,7 @@ function block(events: readonly ScriptEvent[], slice: JournalBlock['slice'] = nu
   const builder = new BlockBuilder();
   writeEvents(builder, tables, events);
   const framed = builder.seal(
-    { journal: 'j', epoch: 1n, seq: 0n, prev: 1n, source: SOURCE, timeline: TIMELINE, after: null, slice },
+    { journal: 'j', epoch: 1n, seq: 0n, prev: 1n, source: SOURCE, timeline: TIMELINE, after: null, slice, clock: null },
     1,
   );
   return decodeBlock(framed, 7n, (id) => tables.find(({ registryId }) => registryId === id) ?? orders);
@@ -111,7 +111,7 @@ describe('remapping', () => {
     expect(readEvents(mapped, mappedTables)).toEqual([]);
   });
 
-  test('loaded rows are mapped as inserts', () => {
+  test('loaded rows are mapped one by one', () => {
     const builder = new ChunkRowsBuilder(people);
     for (const row of [
       [1, 'Ada'],
@@ -119,12 +119,13 @@ describe('remapping', () => {
       [4, 'Cyd'],
     ])
       writeRow(people, row, builder.row());
-    const part = mapChunkPart(builder.take(), people, mappingOf(people));
-    expect(part.rows).toBe(2);
+    const part = mapChunkPart(builder.take(), { from: people, to: masked, map: ([id = null]) => [id, 'xxx', 'shop'] });
+    expect(part.rows).toBe(3);
     const cursor = new ChunkRowsCursor(part, masked);
     const rows = [];
     while (cursor.next()) rows.push(decodeRow(masked, part.bytes, cursor.start, cursor.end));
     expect(rows).toEqual([
+      [1, 'xxx', 'shop'],
       [2, 'xxx', 'shop'],
       [4, 'xxx', 'shop'],
     ]);

@@ -1,4 +1,4 @@
-import type { EventBlock, EventCursor } from '@millrace/contract/events.js';
+import type { CommitAhead, EventBlock, EventCursor, EventKind } from '@millrace/contract/events.js';
 import type { ChunkPart } from '@millrace/contract/load.js';
 import type { Row } from '@millrace/contract/row.js';
 import type { TableVersion } from '@millrace/contract/table.js';
@@ -14,26 +14,43 @@ export type RowChange =
   | { readonly kind: 'update'; readonly before: Row | null; readonly after: Row }
   | { readonly kind: 'delete'; readonly before: Row };
 
+export type MapChange = (change: RowChange, origin: ChangeOrigin) => RowChange | null;
+
+/** Where a change lies in the journal: every reading of the journal finds the same. */
+export interface ChangeOrigin {
+  readonly transactionId: string;
+  /** Null where its Begin does not say it. */
+  readonly commit: CommitAhead | null;
+  readonly block: JournalBlock;
+  /** Row events of the block before it. */
+  readonly row: number;
+}
+
 /** What becomes of a table's events. */
 export type TableMapping =
   /** Another name for the same columns: the images stay as they are. */
   | { readonly kind: 'rename'; readonly version: TableVersion }
   /** Each row is mapped to one of `version`, or to none (a filter). */
-  | { readonly kind: 'rows'; readonly version: TableVersion; readonly map: (change: RowChange) => RowChange | null }
+  | { readonly kind: 'rows'; readonly version: TableVersion; readonly map: MapChange }
   | { readonly kind: 'drop' };
 
+const NO_EVENTS_BYTES = { framed: Uint8Array.of(0), eventsStart: 0, format: 2 } as const;
 const NO_EVENTS = { upTo: null, transactions: 0, rows: 0, schemas: 0 } as const;
 
 /**
  * Maps a stream of blocks, in order, to what a task's rules make of them. Blocks whose tables are renamed at most keep their bytes;
- * others are written anew. One remapper per reader: it counts a large transaction's events over its slices, since the Commit says
- * how many there are.
+ * others are written anew. One remapper per reader: over a large transaction's slices it counts the events, since the Commit says
+ * how many there are, and knows what its Begin said.
  */
 export class BlockRemapper {
   private readonly builder = new BlockBuilder();
   private readonly mappings = new WeakMap<TableVersion, TableMapping>();
   /** Row and truncate events that the open transaction has after mapping. */
   private transactionEvents = 0;
+  private transactionId = '';
+  private commitAhead: CommitAhead | null = null;
+  /** Row events of the block so far. */
+  private rowsBefore = 0;
 
   /** `mappingOf` is asked once per table version. */
   constructor(private readonly mappingOf: (table: TableVersion) => TableMapping) {}
@@ -62,9 +79,10 @@ export class BlockRemapper {
     const { builder } = this;
     builder.reset();
     const events = block.events();
-    for (let kind = events.next(); kind !== undefined; kind = events.next()) this.event(kind, events);
+    this.rowsBefore = 0;
+    for (let kind = events.next(); kind !== undefined; kind = events.next()) this.event(kind, events, block);
     if (builder.isEmpty) {
-      return openBlock({ framed: Uint8Array.of(0), offset: block.offset, eventsStart: 0, header: block, summary: NO_EVENTS }, []);
+      return openBlock({ ...NO_EVENTS_BYTES, offset: block.offset, header: block, summary: NO_EVENTS }, []);
     }
     const tables = builder.tableVersions[Symbol.iterator]();
     const mapped = parseBlock(builder.seal(block, 0), block.offset);
@@ -75,17 +93,20 @@ export class BlockRemapper {
     });
   }
 
-  private event(kind: ReturnType<EventCursor['next']> & string, events: EventCursor): void {
+  private event(kind: EventKind, events: EventCursor, block: JournalBlock): void {
     const { builder } = this;
     switch (kind) {
       case 'begin':
-        builder.begin(events.transactionId);
+        this.transactionId = events.transactionId;
+        this.commitAhead = events.commitAhead;
+        builder.begin(this.transactionId, this.commitAhead ?? undefined);
         this.transactionEvents = 0;
         break;
       case 'insert':
       case 'update':
       case 'delete':
-        if (this.row(kind, events)) this.transactionEvents++;
+        if (this.row(kind, events, block)) this.transactionEvents++;
+        this.rowsBefore++;
         break;
       case 'truncate':
         if (this.truncate(events)) this.transactionEvents++;
@@ -106,7 +127,7 @@ export class BlockRemapper {
     }
   }
 
-  private row(kind: 'insert' | 'update' | 'delete', events: EventCursor): boolean {
+  private row(kind: RowChange['kind'], events: EventCursor, block: JournalBlock): boolean {
     const mapping = this.mapping(events.table);
     switch (mapping.kind) {
       case 'drop':
@@ -115,7 +136,8 @@ export class BlockRemapper {
         this.builder.copyRow(kind, mapping.version, events);
         return true;
       case 'rows': {
-        const change = mapping.map(readChange(kind, events));
+        const { transactionId, commitAhead: commit, rowsBefore: row } = this;
+        const change = mapping.map(readChange(kind, events), { transactionId, commit, block, row });
         if (change !== null) writeChange(this.builder, mapping.version, change);
         return change !== null;
       }
@@ -162,28 +184,20 @@ function writeChange(builder: BlockBuilder, version: TableVersion, change: RowCh
   }
 }
 
+/** How loaded rows of `from` become rows of `to`. */
+export interface ChunkMapping {
+  readonly from: TableVersion;
+  readonly to: TableVersion;
+  readonly map: (row: Row) => Row;
+}
+
 /**
- * Maps the loaded rows of a table, in the encoding 'rows', as the stream's inserts are mapped.
+ * Maps the loaded rows of a table, in the encoding 'rows'.
  * @throws MillraceError JOURNAL_CORRUPT, ROW_IMAGE_CORRUPT
  */
-export function mapChunkPart(part: ChunkPart, table: TableVersion, mapping: TableMapping): ChunkPart {
-  switch (mapping.kind) {
-    case 'rename':
-      return part;
-    case 'drop':
-      return new ChunkRowsBuilder(table).take();
-    case 'rows': {
-      const builder = new ChunkRowsBuilder(mapping.version);
-      const rows = new ChunkRowsCursor(part, table);
-      while (rows.next()) {
-        const change = mapping.map({ kind: 'insert', after: decodeRow(table, part.bytes, rows.start, rows.end) });
-        if (change === null) continue;
-        invariant(change.kind === 'insert', 'a loaded row is mapped to a row or to nothing');
-        writeRow(mapping.version, change.after, builder.row());
-      }
-      return builder.take();
-    }
-    default:
-      return assertNever(mapping);
-  }
+export function mapChunkPart(part: ChunkPart, { from, to, map }: ChunkMapping): ChunkPart {
+  const builder = new ChunkRowsBuilder(to);
+  const rows = new ChunkRowsCursor(part, from);
+  while (rows.next()) writeRow(to, map(decodeRow(from, part.bytes, rows.start, rows.end)), builder.row());
+  return builder.take();
 }

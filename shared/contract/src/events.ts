@@ -33,6 +33,17 @@ export type SchemaChange =
   /** The table cannot go on: it alone is set aside; the others go on. */
   | { readonly kind: 'error'; readonly code: string; readonly message: string };
 
+/** Where and when a transaction commits, said before its changes. */
+export interface CommitAhead {
+  /**
+   * Where the source's log holds the commit: not before any earlier transaction's Commit position, and not behind its own. PostgreSQL:
+   * the commit record's beginning (Begin's "final LSN"), where Commit has its end.
+   */
+  readonly position: Position;
+  /** The source's commit time, microseconds since 1970. Later transactions may have earlier ones: it is a clock, no order. */
+  readonly atMicros: bigint;
+}
+
 /**
  * Appends events to the open block, field by field, without an object per row; the runtime decides when a block goes.
  * Between `begin` and `commit` lie whole transactions of the source in commit order.
@@ -43,7 +54,8 @@ export interface EventWriter {
    * registry), so await it before writing rows of it. Allowed inside and outside of transactions.
    */
   schema(table: TableSchema, change: SchemaChange): Promise<TableVersion>;
-  begin(transactionId: string): void;
+  /** Without `commit`, the log does not say ahead where and when the transaction commits. */
+  begin(transactionId: string, commit?: CommitAhead): void;
   insert(table: TableVersion): RowWriter;
   /** With `withBefore` the old image is written first (columns that the log did not carry as unchanged), then, after its `end()`, the new one. */
   update(table: TableVersion, withBefore: boolean): RowWriter;
@@ -69,6 +81,8 @@ export interface EventCursor {
   readonly bytes: Uint8Array;
   /** begin */
   readonly transactionId: string;
+  /** begin: null where the source, or the Millrace that wrote the block, did not say it ahead. */
+  readonly commitAhead: CommitAhead | null;
   /** insert, update, delete, schema */
   readonly table: TableVersion;
   /** update, delete: start and end of the old image; start is -1 where there is none. */

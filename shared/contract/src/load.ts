@@ -54,6 +54,8 @@ export interface ChunkPart {
 /** A consistent view of the source at one position, over all tables, read by several connections. */
 export interface Snapshot extends AsyncDisposable {
   readonly position: Position;
+  /** The source's clock before the snapshot was taken, microseconds since 1970: no change behind `position` committed earlier. */
+  readonly takenAtMicros: bigint;
   /** Estimated rows and bytes, for progress; not exact. */
   estimate(table: TableId): Promise<{ readonly rows: number; readonly bytes: number }>;
   /** Cuts the table, lazily, in order, beginning after `after` where given (a resumed load); ends when the table does. */

@@ -138,6 +138,13 @@ export const mappingErrors = {
     cause: "A row's values do not fit what the expression does with them.",
     remedy: 'Correct the expression (ifnull, nullif, CASE and CAST help), or the row at the source.',
   },
+  MAPPING_ORIGIN_UNKNOWN: {
+    class: 'operator',
+    message:
+      "Rule {rule} on {table} reads a header or 'now', and the journal does not say when and where this change was committed.",
+    cause: "An earlier version of Millrace wrote the change, or the source's log does not say it before the changes.",
+    remedy: 'Start the task anew (`millrace remove`, then `millrace run`), or leave the column out.',
+  },
   MAPPING_RULE_NOT_APPLICABLE: {
     class: 'operator',
     message: 'Rule {rule} cannot be applied to {table}: {problem}.',

@@ -16,6 +16,8 @@ interface TailRecord {
   readonly header: RecordHeader;
   /** Where the last Schema events up to and including this record lie. */
   readonly schemas: bigint;
+  /** The block's; null for a Takeover. */
+  readonly clock: bigint | null;
 }
 
 export interface JournalTail {
@@ -27,6 +29,8 @@ export interface JournalTail {
   readonly schemas: bigint;
   /** Offset of slice 0 of the large transaction that the journal ends in: its blocks are void. Null: it ends with a whole one. */
   readonly voidFrom: bigint | null;
+  /** The last block's: blocks that follow never have an earlier one. */
+  readonly clock: bigint | null;
 }
 
 /** What the last Schema event of a table said. */
@@ -56,25 +60,27 @@ export async function readTail(log: JournalLog, range: LogBounds, signal: AbortS
 }
 
 function tailRecord(record: LogRecord): TailRecord {
-  if (record.kind === 'takeover') return { header: record.header, schemas: -1n };
+  if (record.kind === 'takeover') return { header: record.header, schemas: -1n, clock: null };
   const { block, header, schemasBefore } = record;
-  return { header, schemas: block.schemaCount > 0 ? header.offset : schemasBefore };
+  return { header, schemas: block.schemaCount > 0 ? header.offset : schemasBefore, clock: block.clock };
 }
 
 function readForward(topic: string, begin: ReaderState, records: readonly TailRecord[]): Omit<JournalTail, 'start'> {
   let state = begin;
   let schemas = -1n;
   let voidFrom: bigint | null = null;
-  for (const { header, schemas: upToHere } of records) {
+  let clock: bigint | null = null;
+  for (const { header, schemas: upToHere, clock: clockHere } of records) {
     if (header.offset < begin.nextOffset) continue;
     const decision = advance(state, header);
     if (decision.kind === 'error') throw journalError(topic, decision.error);
     state = decision.state;
     if (decision.kind !== 'apply' || header.kind !== 'block') continue;
     schemas = upToHere;
+    clock = clockHere;
     voidFrom = header.slice === null || header.slice.last ? null : firstSlice(header.offset, header.slice);
   }
-  return { state, schemas, voidFrom };
+  return { state, schemas, voidFrom, clock };
 }
 
 function firstSlice(offset: bigint, { index, first }: SliceHeader): bigint {

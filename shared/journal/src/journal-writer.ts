@@ -19,7 +19,7 @@ import { judgeBetween, judgeReply } from './rules/send-rules.js';
 /** A block whose events are complete; its header is known only when it is sent. */
 export interface OutgoingBlock {
   /** Sealed, and thereby emptied, when the block is sent. */
-  readonly builder: Pick<BlockBuilder, 'seal' | 'schemaCount' | 'byteLength'>;
+  readonly builder: Pick<BlockBuilder, 'seal' | 'schemaCount' | 'byteLength' | 'latestCommitMicros'>;
   /** Position of the last Commit or Progress before the block; in a slice, before its transaction. Null: none yet. */
   readonly after: Position | null;
   /** Position of the block's last Commit or Progress; null for a slice that is not the last. */
@@ -34,6 +34,7 @@ interface Claim {
   readonly position: Position | null;
   readonly tables: readonly TableAtTail[];
   readonly schemas: bigint;
+  readonly clock: bigint | null;
   readonly complete: boolean;
 }
 
@@ -61,6 +62,8 @@ export class JournalWriter implements AsyncDisposable {
   #schemas: bigint;
   #firstSlice = -1n;
   #inForce: Position | null;
+  /** Of the last block sealed. */
+  #clock: bigint | null;
   #failure: { readonly error: unknown } | undefined;
   #sending = false;
 
@@ -79,6 +82,7 @@ export class JournalWriter implements AsyncDisposable {
     this.#prev = claim.takeover.offset;
     this.#schemas = claim.schemas;
     this.#inForce = claim.position;
+    this.#clock = claim.clock;
   }
 
   /**
@@ -161,6 +165,7 @@ export class JournalWriter implements AsyncDisposable {
   #seal({ builder, after, upTo, slice }: OutgoingBlock, index: bigint): OutgoingRecord {
     const history = upTo ?? after;
     invariant(history !== null, 'a block names a position, or the one before it');
+    this.#clock = later(this.#clock, builder.latestCommitMicros);
     const header = {
       journal: this.journalId,
       epoch: this.epoch,
@@ -170,6 +175,7 @@ export class JournalWriter implements AsyncDisposable {
       timeline: history.timeline,
       after,
       slice: slice === null ? null : { ...slice, first: slice.index === 0 ? -1n : this.#firstSlice },
+      clock: this.#clock,
     };
     return { value: builder.seal(header, this.#journal.ids.block), headers: { [SCHEMAS_HEADER]: this.#schemas.toString() } };
   }
@@ -249,7 +255,14 @@ async function claimOnce({ journal, log, appender, claimant }: ClaimTools, signa
     case 'claim-again':
       return 'second';
     case 'in-force':
-      return { log, appender, takeover, position: tail.state.position, ...(await tablesAtTail(log, tail, signal)) };
+      return {
+        log,
+        appender,
+        takeover,
+        position: tail.state.position,
+        clock: tail.clock,
+        ...(await tablesAtTail(log, tail, signal)),
+      };
   }
 }
 
@@ -287,6 +300,11 @@ function* partsOf(blocks: readonly OutgoingBlock[], maxBytes: number): Generator
     }
   }
   if (part.length > 0) yield part;
+}
+
+function later(one: bigint | null, other: bigint | null): bigint | null {
+  if (one === null || other === null) return one ?? other;
+  return one > other ? one : other;
 }
 
 function truncated(topic: string, offset: bigint, end: bigint): MillraceError {

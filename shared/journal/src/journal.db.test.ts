@@ -1,4 +1,5 @@
 import { BlockBuilder } from '@millrace/codec/block-builder.js';
+import { BLOCK_SCHEMA_1_JSON } from '@millrace/codec/block-schema.js';
 import type { SchemaChange } from '@millrace/contract/events.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { expect, test } from 'vitest';
@@ -6,6 +7,8 @@ import { deleteTopics, type Journal } from './journal.js';
 import type { JournalItem } from './journal-reader.js';
 import { JournalReader } from './journal-reader.js';
 import { JournalWriter, type OutgoingBlock } from './journal-writer.js';
+import { RegistryClient } from './registry/registry-client.js';
+import { recordSubject } from './registry/subject.js';
 import { failure } from './testing/failure.js';
 import { neverAborted, newTopic, readUntil, testJournal, testServers } from './testing/journal-fixture.js';
 import { at, insertedIds, sampleTable, sliceOf, wholeBlock } from './testing/sample-blocks.js';
@@ -66,6 +69,34 @@ test('a reader that goes on from a checkpoint gets what follows it, and nothing 
   const last = first.at(-1);
   const checkpoint = last?.kind === 'block' ? last.checkpointAfter : null;
   expect(idsOf(await readUntil(journal, checkpoint, (items) => blocksIn(items) === 3))).toEqual([[4], [5], [6]]);
+});
+
+test("blocks' clock never goes back: neither with the source's own, nor over slices, nor where a new incarnation goes on", async () => {
+  await using journal = await testJournal(await testServers());
+  const table = await journal.registerTable(sampleTable('orders'));
+  {
+    await using first = await JournalWriter.claim(journal, signal);
+    await first.send([wholeBlock(table, 1, 5), wholeBlock(table, 6), wholeBlock(table, 7)]);
+  }
+  {
+    await using second = await JournalWriter.claim(journal, signal);
+    await second.send([announcement(8, [[table, VERSION]])]);
+    await second.send([sliceOf(table, 9, 0, false)]);
+    await second.send([sliceOf(table, 9, 1, true)]);
+  }
+  const items = await readUntil(journal, null, (read) => blocksIn(read) === 6);
+  const blocks = items.flatMap((item) => (item.kind === 'block' ? [item.block] : []));
+  expect(blocks.map(({ clock }) => clock)).toEqual([5n, 6n, 6n, 6n, 9n, 9n]);
+});
+
+test("a journal's blocks of format 1 are known by the schema id that they were registered with", async () => {
+  const servers = await testServers();
+  const topic = newTopic();
+  await using fresh = await testJournal(servers, { topic });
+  expect(fresh.ids.block1).toBeNull();
+  const id = await new RegistryClient(servers.registry).register(recordSubject(topic, 'Block'), BLOCK_SCHEMA_1_JSON);
+  await using again = await testJournal(servers, { topic });
+  expect(again.ids).toEqual({ ...fresh.ids, block1: id });
 });
 
 test('a new incarnation goes on at the position that the journal ends with', async () => {

@@ -1,4 +1,4 @@
-import { BLOCK_SCHEMA_JSON, TAKEOVER_SCHEMA_JSON } from '@millrace/codec/block-schema.js';
+import { BLOCK_SCHEMA_1_JSON, BLOCK_SCHEMA_JSON, TAKEOVER_SCHEMA_JSON } from '@millrace/codec/block-schema.js';
 import type { JournalSchemaIds } from '@millrace/codec/journal-record.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { JournalLog } from './journal-log.js';
@@ -37,6 +37,7 @@ export async function openJournal(options: TopicOptions): Promise<Journal> {
     register: async (schemas) => ({
       takeover: await schemas.registerRecord('Takeover', TAKEOVER_SCHEMA_JSON, signal),
       block: await schemas.registerRecord('Block', BLOCK_SCHEMA_JSON, signal),
+      block1: await schemas.findRecord('Block', BLOCK_SCHEMA_1_JSON, signal),
     }),
   });
   return new Journal({

@@ -3,9 +3,10 @@ import {
   encodeLoadRecord,
   type LoadEvent,
   type LoadRecord,
+  type LoadSchemaIds,
   loadRecordWriter,
 } from '@millrace/codec/load-record.js';
-import { LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
+import { LOAD_SCHEMA_1_JSON, LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
 import { assertNever, invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
 import { AppendQueue, SEND_RECORDS, SEQ_HEADER } from './kafka/append-queue.js';
@@ -30,18 +31,21 @@ export interface LoadTopicOptions extends TopicOptions {
  */
 export async function openLoadTopic(options: LoadTopicOptions): Promise<LoadTopic> {
   const { topic, signal } = options;
-  const { client, ids, partitions } = await openTopic(options, {
+  const { client, ids, partitions } = await openTopic<LoadSchemaIds>(options, {
     partitions: 1 + (options.lanes ?? DEFAULT_LANES),
     anyPartitions: true,
-    register: (registry) => registry.registerRecord('LoadRecord', LOAD_SCHEMA_JSON, signal),
+    register: async (registry) => ({
+      load: await registry.registerRecord('LoadRecord', LOAD_SCHEMA_JSON, signal),
+      load1: await registry.findRecord('LoadRecord', LOAD_SCHEMA_1_JSON, signal),
+    }),
   });
-  return new LoadTopic({ client, topic, schemaId: ids, lanes: partitions - 1, metrics: options.metrics ?? NO_METRICS });
+  return new LoadTopic({ client, topic, ids, lanes: partitions - 1, metrics: options.metrics ?? NO_METRICS });
 }
 
 interface LoadTopicParts {
   readonly client: KafkaClient;
   readonly topic: string;
-  readonly schemaId: number;
+  readonly ids: LoadSchemaIds;
   readonly lanes: number;
   readonly metrics: JournalMetrics;
 }
@@ -119,7 +123,7 @@ export class LoadTopicWriter implements AsyncDisposable {
   #append(partition: number, event: LoadEvent, room = loadRecordWriter()): Promise<void> {
     const queue = this.#queues[partition];
     invariant(queue !== undefined, `the load topic has a partition ${partition}`);
-    return queue.append(encodeLoadRecord({ ...event, epoch: this.epoch }, this.#parts.schemaId, room));
+    return queue.append(encodeLoadRecord({ ...event, epoch: this.epoch }, this.#parts.ids.load, room));
   }
 }
 
@@ -204,7 +208,7 @@ class NumberedRecords {
   }
 
   #decode({ value, offset }: KafkaRecord): LoadRecord {
-    return decodeLoadRecord(value, this.#parts.schemaId, this.#place(offset));
+    return decodeLoadRecord(value, this.#parts.ids, this.#place(offset));
   }
 
   #seq(record: KafkaRecord): bigint {

@@ -7,24 +7,22 @@ export interface RowChange {
   readonly after: Row | null;
 }
 
-/** Where a row comes from: what headers and `'now'` in expressions are made of. The same change always brings the same. */
-export interface RowOrigin {
-  readonly phase: 'load' | 'changes';
-  /** As people see it, `0/9A3C1F20`; empty for a loaded row. */
-  readonly position: string;
-  readonly transactionId: string;
-  /** Commit time of the change; the snapshot's or load's time for a loaded row. */
-  readonly timeMicros: bigint;
-  /** Grows along the stream, below 10^19: unique for the change. */
-  readonly changeNumber: bigint;
-}
-
 /**
- * What becomes of a change. `upsert` comes only from tables with `operation_indicator`, where a deleted row stays, flagged, and
- * may be inserted again.
+ * Where a row comes from: what headers and `'now'` in expressions are made of. Everything in it is in the journal or the load topic, so
+ * that a change applied again, by whom and whenever, gives the same values.
  */
-export interface MappedChange {
-  readonly kind: 'insert' | 'update' | 'delete' | 'upsert';
-  readonly before: Row | null;
-  readonly after: Row | null;
-}
+export type RowOrigin =
+  /** `timeMicros`: the source's clock before the snapshot was taken; no later change of the row has an earlier time. */
+  | { readonly phase: 'load'; readonly timeMicros: bigint }
+  | {
+      readonly phase: 'changes';
+      /** The position's key: lower-case hexadecimal that compares as text in commit order. */
+      readonly position: string;
+      readonly transactionId: string;
+      /** The source's commit time. */
+      readonly timeMicros: bigint;
+      /** A commit time at or after this one's that never goes back along the stream, as the source's clock may. */
+      readonly clockMicros: bigint;
+      /** Grows with every change along the stream, below 10^19. */
+      readonly changeNumber: bigint;
+    };

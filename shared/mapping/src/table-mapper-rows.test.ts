@@ -56,42 +56,55 @@ describe('added columns', () => {
     ).toEqual([1, null]);
   });
 
-  test('headers and names', () => {
-    const headers = [
-      'AR_H_OPERATION',
-      'AR_H_STREAM_POSITION',
-      'AR_H_COMMIT_TIMESTAMP',
-      'AR_H_TRANSACTION_ID',
-      'AR_H_CHANGE_SEQ',
-      'AR_M_SOURCE_SCHEMA',
-      'AR_M_SOURCE_TABLE_NAME',
-    ];
-    const one = mapper(...headers.map((name) => addColumn(name, `$${name}`)), addColumn('now', 'datetime()'));
-    expect(change(one, table({ id: INT }), { kind: 'insert', before: null, after: [1] })?.after).toEqual([
-      1,
-      'INSERT',
-      '0/16B3748',
-      '2024-02-29 12:34:56.789012',
-      '731',
-      '20240229123456780000000000000000042',
-      'public',
-      't',
-      '2024-02-29 12:34:56',
-    ]);
-    expect(one.mapTable(table({ id: INT })).mapRow([1], { ...ORIGIN, phase: 'load', position: '' })[5]).toBe('');
+  test.each([
+    ['$AR_H_OPERATION', 'UPDATE', 'INSERT'],
+    ['$AR_H_STREAM_POSITION', '00000000016b3748', ''],
+    ['$AR_H_TIMESTAMP', '2024-02-29 12:34:56.789012', '2024-02-29 12:34:56.789012'],
+    ['$AR_H_COMMIT_TIMESTAMP', '2024-02-29 12:34:56.789012', '2024-02-29 12:34:56.789012'],
+    ['$AR_H_TRANSACTION_ID', '731', ''],
+    // The time is the stream's clock, not the commit's, which may go back.
+    ['$AR_H_CHANGE_SEQ', '20240229123457000000000000000000042', ''],
+    ['datetime()', '2024-02-29 12:34:56', '2024-02-29 12:34:56'],
+    ["strftime('%Y-%m-%dT%H:%M:%fZ', 'now')", '2024-02-29T12:34:56.789Z', '2024-02-29T12:34:56.789Z'],
+    ['$AR_M_SOURCE_SCHEMA', 'public', 'public'],
+    ['$AR_M_SOURCE_TABLE_NAME', 't', 't'],
+  ])('%s is %j for a change, %j for a loaded row', (expression, changed, loaded) => {
+    const one = mapper(addColumn('x', expression));
+    const schema = table({ id: INT });
+    expect(change(one, schema, { kind: 'update', before: null, after: [1] })?.after).toEqual([1, changed]);
+    expect(load(one, schema, [1])).toEqual([1, loaded]);
   });
 
-  test('what the pipe cannot tell is refused instead of made up', () => {
-    const rules = (expression: string) =>
-      createTableMapper(
-        parseTableMappings(
-          JSON.stringify({ rules: [SELECT, { 'rule-type': 'transformation', 'rule-id': 2, ...addColumn('x', expression) }] }),
-        ),
-      );
-    for (const expression of ['$AR_H_COMMIT_TIMESTAMP', 'datetime()', "date('now')", "operation_indicator('D','U','I')"]) {
-      expect(() => rules(expression).mapTable(SCHEMA)).toThrow(refused('MAPPING_RULE_UNSUPPORTED', 'rule 2'));
-    }
-    expect(rules("$AR_H_OPERATION || date('2024-01-01')").mapTable(SCHEMA).kind).toBe('rows');
+  test('the stream position makes a pg_lsn', () => {
+    const one = mapper(addColumn('lsn', "substr($AR_H_STREAM_POSITION, 1, 8) || '/' || substr($AR_H_STREAM_POSITION, 9)"));
+    expect(change(one, table({ id: INT }), { kind: 'insert', before: null, after: [1] })?.after?.[1]).toBe('00000000/016b3748');
+  });
+
+  test.each(['$AR_H_COMMIT_TIMESTAMP', '$AR_H_CHANGE_SEQ', 'datetime()', "'x' || date('now')"])(
+    '%s of a row whose origin is not known stops, rather than being made up; other columns go on',
+    (expression) => {
+      const mapped = mapper(addColumn('x', expression)).mapTable(table({ id: INT }));
+      const failure = refused('MAPPING_ORIGIN_UNKNOWN', 'Rule 2 on public.t');
+      expect(() => mapped.mapRow([1], null)).toThrow(failure);
+      expect(() => mapped.mapChange({ kind: 'insert', before: null, after: [1] }, null)).toThrow(failure);
+      expect(mapped.mapChange({ kind: 'delete', before: [1], after: null }, null)).toMatchObject({ before: [1, UNCHANGED] });
+      expect(
+        mapper(addColumn('x', '$AR_H_OPERATION'))
+          .mapTable(table({ id: INT }))
+          .mapRow([1], null),
+      ).toEqual([1, 'INSERT']);
+    },
+  );
+
+  test("a text that happens to be 'now' is the change's time too, and no time is made up for it", () => {
+    const mapped = mapper(addColumn('x', 'datetime($note)')).mapTable(table({ id: INT, note: TEXT }));
+    expect(mapped.mapRow([1, 'now'], ORIGIN)).toEqual([1, 'now', '2024-02-29 12:34:56']);
+    expect(() => mapped.mapRow([1, 'now'], null)).toThrow(refused('MAPPING_EXPRESSION_FAILED', "'now' has no meaning here"));
+  });
+
+  test("'now' in a new name is refused: a table would have another name at each start", () => {
+    const one = mapper(onTable('rename', { expression: "$AR_M_SOURCE_TABLE_NAME || date('now')" }));
+    expect(() => one.mapTable(SCHEMA)).toThrow(refused('MAPPING_EXPRESSION_FAILED', "'now' has no meaning here"));
   });
 
   test('#14 an expression over an unchanged value stays unchanged, or takes it from the old image, or stops; it is never null', () => {
@@ -180,7 +193,7 @@ describe('operation_indicator', () => {
 
   test('flags rows; a deleted row stays, and may be inserted again', () => {
     expect(change(one, schema, { kind: 'insert', before: null, after: [1, 'x'] })).toEqual({
-      kind: 'upsert',
+      kind: 'insert',
       before: null,
       after: [1, 'x', 'I'],
     });
@@ -195,6 +208,15 @@ describe('operation_indicator', () => {
       after: [1, UNCHANGED, 'D'],
     });
     expect(load(one, schema, [1, 'x'])).toEqual([1, 'x', 'I']);
+  });
+
+  test('is refused, saying what to set, where an insert does not overwrite: a row inserted again would be lost', () => {
+    const rule = { 'rule-type': 'transformation', 'rule-id': 2, ...addColumn('op', "operation_indicator('D', 'U', 'I')") };
+    const refusing = createTableMapper(parseTableMappings(JSON.stringify({ rules: [SELECT, rule] })));
+    expect(() => refusing.mapTable(schema)).toThrow(refused('MAPPING_RULE_UNSUPPORTED', 'ApplyErrorInsertPolicy'));
+    expect(refusing.assess([schema], { changes: true })).toMatchObject([
+      { severity: 'error', code: 'MAPPING_RULE_UNSUPPORTED', remedy: expect.stringContaining('UPDATE_RECORD') },
+    ]);
   });
 
   test('needs a primary key', () => {

@@ -71,6 +71,8 @@ describe('names', () => {
     expect(() => one.mapTable(other)).toThrow(
       refused('MAPPING_COLLISION', 'public.t and public.b would both be written to public.u (rule 2)'),
     );
+    expect(one.preview(other).target.id.table).toBe('u');
+    expect(() => one.mapTable(other)).toThrow(refused('MAPPING_COLLISION', 'public.t and public.b'));
     one.forget({ schema: 'public', table: 't' });
     expect(one.mapTable(other).target.id.table).toBe('u');
   });

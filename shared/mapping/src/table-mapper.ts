@@ -4,7 +4,7 @@ import type { Row } from '@millrace/contract/row.js';
 import type { TableId, TableSchema } from '@millrace/contract/table.js';
 import { assessTables } from './assess-tables.js';
 import { changeFilter } from './filter/filter-change.js';
-import type { MappedChange, RowChange, RowOrigin } from './row-change.js';
+import type { RowChange, RowOrigin } from './row-change.js';
 import type { TableMapping } from './rule.js';
 import { filterRule } from './selection/decide.js';
 import { tableKey } from './table-name.js';
@@ -25,10 +25,10 @@ export interface MappedTable {
   readonly kind: 'identity' | 'rename' | 'rows';
   /** Not null: changes go through `mapChange` whatever the kind is; loaded rows come filtered by the source. */
   readonly filter: RowFilter | null;
-  /** A loaded row, in the target's column order. */
-  mapRow(row: Row, origin: RowOrigin): Row;
+  /** A loaded row, in the target's column order. Null: its origin is not known, and a rule that reads it stops. */
+  mapRow(row: Row, origin: RowOrigin | null): Row;
   /** Null: the change does not concern the target, by the filter. */
-  mapChange(change: RowChange, origin: RowOrigin): MappedChange | null;
+  mapChange(change: RowChange, origin: RowOrigin | null): RowChange | null;
 }
 
 export interface TableMapper {
@@ -37,6 +37,8 @@ export interface TableMapper {
    * @throws MillraceError MAPPING_COLLISION where another source table has this target name, and what `assess` would find.
    */
   mapTable(schema: TableSchema): MappedTable;
+  /** The same for who only asks: the target name is neither checked nor taken. */
+  preview(schema: TableSchema): MappedTable;
   /** The source table is gone, or has another name: its target name is free. */
   forget(source: TableId): void;
   /** Everything that is wrong with the rules for these tables, before anything starts. `changes`: the task also carries changes. */
@@ -47,10 +49,7 @@ export interface TableMapper {
  * Applies a task's transformation rules and filters to tables and rows. Keeps who has which target name; nothing else.
  * Rules that need what the caller does not say it `supports` are refused.
  */
-export function createTableMapper(
-  mapping: TableMapping,
-  supports: MapperSupport = { origins: false, upserts: false },
-): TableMapper {
+export function createTableMapper(mapping: TableMapping, supports: MapperSupport = { insertsOverwrite: false }): TableMapper {
   const owners = new Map<string, TablePlan>();
   return {
     mapTable(schema) {
@@ -61,6 +60,7 @@ export function createTableMapper(
       owners.set(key, mapped.plan);
       return mapped.table;
     },
+    preview: (schema) => mapOne(mapping, schema, supports).table,
     forget(source) {
       for (const [key, owner] of owners) {
         if (tableKey(owner.source.id) === tableKey(source)) owners.delete(key);

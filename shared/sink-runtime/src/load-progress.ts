@@ -60,7 +60,11 @@ export class LoadProgress {
     }
   }
 
-  /** Resolves when no table at all holds its changes back: a transaction in slices may touch any of them. */
+  /**
+   * Resolves when no table at all holds its changes back: a transaction in slices may touch any of them. That its Begin says where it
+   * commits does not help, for the stream lies past every snapshot but those of loads just named; nor could it wait inside, at the
+   * first slice that touches such a table: its open target transaction would hold locks that finishing the load waits for.
+   */
   async allReady(signal: AbortSignal): Promise<void> {
     while (this.waiting().length > 0) {
       await this.#changes.wait(signal);

@@ -114,7 +114,8 @@ export class LoadSession {
     if (mapped === null) return;
     const { began, keys } = counting;
     const stream = new ChunkStream();
-    const parts = mapped.mapParts(began.encoding, stream.parts());
+    const { encoding, takenAtMicros } = began;
+    const parts = mapped.mapParts({ encoding, takenAtMicros, parts: stream.parts() });
     const chunk = {
       load: table.load,
       table: mapped.version,
@@ -122,7 +123,7 @@ export class LoadSession {
       attempt: record.attempt,
       asOf: began.asOf,
       keys: keys === null ? null : mapped.mapKeys(keys),
-      encoding: began.encoding,
+      encoding,
       parts,
     };
     const applied = inSpan('load.chunk', { 'millrace.table': displayTable(table.source), 'millrace.chunk': record.chunk }, () =>

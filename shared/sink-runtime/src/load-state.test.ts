@@ -16,6 +16,7 @@ const began = (load: string, attempt: number, restart: boolean): LoadEvent => ({
   encoding: 'rows',
   estimatedRows: 0,
   estimatedBytes: 0,
+  takenAtMicros: 7n,
 });
 
 test('a restarted load counts only from the attempt that restarted it, and has no end yet', () => {

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { fingerprintOf } from '@millrace/codec/fingerprint.js';
 import { displayTable } from '@millrace/codec/table-key.js';
 import { wireTypeOf } from '@millrace/codec/wire-type.js';
-import type { EventWriter, RowWriter, SchemaChange } from '@millrace/contract/events.js';
+import type { CommitAhead, EventWriter, RowWriter, SchemaChange } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import { UNCHANGED, type Value } from '@millrace/contract/row.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
@@ -10,7 +10,7 @@ import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 export type RecordedRow = Readonly<Record<string, Value>>;
 
 export type RecordedEvent =
-  | { readonly kind: 'begin'; readonly transaction: string }
+  | { readonly kind: 'begin'; readonly transaction: string; readonly commit: CommitAhead | undefined }
   | { readonly kind: 'insert'; readonly table: string; readonly after: RecordedRow }
   | { readonly kind: 'update'; readonly table: string; readonly before: RecordedRow | null; readonly after: RecordedRow }
   | { readonly kind: 'delete'; readonly table: string; readonly before: RecordedRow }
@@ -46,10 +46,10 @@ export class RecordingJournal implements EventWriter {
     return Promise.resolve(version);
   }
 
-  begin(transaction: string): void {
+  begin(transaction: string, commit?: CommitAhead): void {
     if (this.#open) throw new Error('begin inside a transaction');
     this.#open = true;
-    this.events.push({ kind: 'begin', transaction });
+    this.events.push({ kind: 'begin', transaction, commit });
   }
 
   insert(table: TableVersion): RowWriter {

@@ -34,7 +34,8 @@ export const xlogData = (...parts: readonly (Buffer | string)[]): Buffer =>
 export const keepalive = (walEnd: bigint, reply = false): Buffer =>
   frame('d', 'k', int64(walEnd), int64(0n), int8(reply ? 1 : 0));
 
-export const begin = (commitLsn: bigint, xid: number): Buffer => xlogData('B', int64(commitLsn), int64(0n), int32(xid));
+export const begin = (commitLsn: bigint, xid: number, micros = 0n): Buffer =>
+  xlogData('B', int64(commitLsn), int64(micros), int32(xid));
 
 export const commit = (commitLsn: bigint, endLsn: bigint): Buffer =>
   xlogData('C', int8(0), int64(commitLsn), int64(endLsn), int64(0n));

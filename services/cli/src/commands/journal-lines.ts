@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { decodeRow } from '@millrace/codec/row-reader.js';
 import { displayTable } from '@millrace/codec/table-key.js';
-import type { EventBlock, EventCursor } from '@millrace/contract/events.js';
+import type { CommitAhead, EventBlock, EventCursor } from '@millrace/contract/events.js';
 import { UNCHANGED } from '@millrace/contract/row.js';
 import type { TableId, TableVersion } from '@millrace/contract/table.js';
 import { assertNever } from '@millrace/errors/millrace-error.js';
@@ -15,7 +15,7 @@ export function* eventLines(block: EventBlock, table: string | null): Generator<
     const at = { offset: block.offset, event: kind };
     switch (kind) {
       case 'begin':
-        yield { ...at, transaction: cursor.transactionId };
+        yield { ...at, transaction: cursor.transactionId, ...ahead(cursor.commitAhead) };
         break;
       case 'insert':
       case 'update':
@@ -45,7 +45,7 @@ export function* eventLines(block: EventBlock, table: string | null): Generator<
           ...at,
           position: cursor.position.key,
           events: cursor.eventCount,
-          committedAt: new Date(Number(cursor.committedAtMicros / 1_000n)).toISOString(),
+          committedAt: timeOf(cursor.committedAtMicros),
         };
         break;
       case 'progress':
@@ -55,6 +55,15 @@ export function* eventLines(block: EventBlock, table: string | null): Generator<
         assertNever(kind);
     }
   }
+}
+
+/** Begin's position is where the log holds the commit; the Commit's own is where the journal stands behind it. */
+function ahead(commit: CommitAhead | null): Line {
+  return commit === null ? {} : { position: commit.position.key, committedAt: timeOf(commit.atMicros) };
+}
+
+function timeOf(micros: bigint): string {
+  return new Date(Number(micros / 1_000n)).toISOString();
 }
 
 function wanted(source: TableId, table: string | null): boolean {

@@ -52,7 +52,7 @@ async function tablePairs(task: Task): Promise<readonly TablePair[]> {
     throw new MillraceError('SELECTION_MATCHES_NOTHING', {
       rules: task.mapping.selections.map(({ rule }) => rule.id).join(', '),
     });
-  const mapper = createTableMapper(task.mapping);
+  const mapper = createTableMapper(task.mapping, task.supports);
   return schemas.map((schema) => {
     const { target, kind, filter } = mapper.mapTable(schema);
     const incomparable = kind === 'rows' ? 'a mapping rule changes its rows, so its values are not those of the source' : null;

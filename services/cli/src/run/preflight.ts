@@ -139,9 +139,11 @@ async function allAnswered(questions: readonly Promise<unknown>[]): Promise<void
 export async function assessTask(task: Task, source: CaptureSource, sink: SinkWriter): Promise<readonly Finding[]> {
   const findings = [...(await source.assess(task.selector))];
   if (findings.some(({ severity }) => severity === 'error')) return findings;
-  const mapper = new TableMapper(task.mapping);
+  const mapper = new TableMapper(task.mapping, task.supports);
   const described = await source.describe(task.selector);
-  findings.push(...createTableMapper(task.mapping).assess(described, { changes: task.config.migrationType !== 'full-load' }));
+  findings.push(
+    ...createTableMapper(task.mapping, task.supports).assess(described, { changes: task.config.migrationType !== 'full-load' }),
+  );
   if (findings.some(({ severity }) => severity === 'error')) return findings;
   const tables = described.map((table) => mapper.target(table));
   findings.push(...(await sink.assess(tables, task.settings.preparation)));

@@ -8,13 +8,13 @@ const POSTGRES = /^postgres(ql)?:/i;
 /** An engine's own bulk format where both ends speak it and no rule changes the table's rows; else rows that every sink reads. */
 export function loadEncoding(task: Task): (table: TableSchema) => ChunkEncoding {
   const bulk = POSTGRES.test(task.config.source) && POSTGRES.test(task.config.target);
-  const mapper = new TableMapper(task.mapping);
+  const mapper = new TableMapper(task.mapping, task.supports);
   return (table) => (bulk && !mapper.changesRows(table) ? 'postgresql-copy-text' : 'rows');
 }
 
 /** No rule changes the table's rows or says what its key is: keys mean the same at both ends, whatever they are called. */
 export function keepsKeys(task: Task): (table: TableSchema) => boolean {
-  const mapper = new TableMapper(task.mapping);
+  const mapper = new TableMapper(task.mapping, task.supports);
   return (table) => {
     if (mapper.changesRows(table)) return false;
     const target = mapper.target(table);

@@ -13,6 +13,7 @@ import { mappingFromPatterns } from '@millrace/mapping/command-line-patterns.js'
 import { parseTableMappings } from '@millrace/mapping/parse.js';
 import type { TableMapping } from '@millrace/mapping/rule.js';
 import { createSelector } from '@millrace/mapping/selection/selector.js';
+import type { MapperSupport } from '@millrace/mapping/transform/support.js';
 
 /** A task read and checked, before any server was asked: the same for every command and for the workers. */
 export interface Task {
@@ -20,6 +21,7 @@ export interface Task {
   readonly mapping: TableMapping;
   readonly selector: TableSelector;
   readonly settings: TaskSettings;
+  readonly supports: MapperSupport;
   readonly topics: TaskTopics;
   readonly kafka: KafkaSettings;
   readonly registry: RegistrySettings;
@@ -45,6 +47,7 @@ export async function openTask(config: TaskConfig): Promise<Task> {
     mapping,
     selector: createSelector(mapping),
     settings,
+    supports: { insertsOverwrite: settings.policy.insertConflict === 'UPDATE_RECORD' },
     topics: topicsOf(config.name),
     kafka: kafkaSettings(config),
     registry: registrySettings(config.registry),

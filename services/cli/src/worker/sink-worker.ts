@@ -41,7 +41,7 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
         journal,
         loadTopic: loadTopic.reader(),
         deadLetters,
-        mapper: new TableMapper(task.mapping),
+        mapper: new TableMapper(task.mapping, task.supports),
         preparation: task.settings.preparation,
         report: (status) => {
           held ||= status.kind === 'opened';

@@ -155,7 +155,17 @@ export class JournalScript {
     const after = this.after;
     this.seq++;
     const framed = this.builder.seal(
-      { journal: 'journal-1', epoch: 0n, seq: this.seq, prev: this.offset - 1n, source: 'test', timeline: 1, after, slice },
+      {
+        journal: 'journal-1',
+        epoch: 0n,
+        seq: this.seq,
+        prev: this.offset - 1n,
+        source: 'test',
+        timeline: 1,
+        after,
+        slice,
+        clock: null,
+      },
       1,
     );
     const block = decodeBlock(framed, this.offset, (id) => {

@@ -19,11 +19,16 @@ const bigintLong = avro.types.LongType.__with({
   compare: (left: bigint, right: bigint) => (left < right ? -1 : Number(left > right)),
 });
 
-export function oracleOf(schemaJson: string): Oracle {
-  const schema: avro.Schema = JSON.parse(schemaJson);
-  const type = avro.Type.forSchema(schema, { registry: { long: bigintLong }, wrapUnions: true });
+/** With `writer`, it reads what was written by that schema. */
+export function oracleOf(schemaJson: string, writer = schemaJson): Oracle {
+  const typeOf = (json: string): avro.Type => {
+    const schema: avro.Schema = JSON.parse(json);
+    return avro.Type.forSchema(schema, { registry: { long: bigintLong }, wrapUnions: true });
+  };
+  const type = typeOf(schemaJson);
+  const resolver = writer === schemaJson ? undefined : type.createResolver(typeOf(writer));
   return {
-    decode: (bytes) => type.fromBuffer(Buffer.from(bytes)),
+    decode: (bytes) => type.fromBuffer(Buffer.from(bytes), resolver),
     encode: (value) => type.toBuffer(value),
   };
 }

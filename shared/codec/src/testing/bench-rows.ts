@@ -9,7 +9,7 @@ const ROWS = 1000;
 const ROUNDS = 400;
 const text = Buffer.from('0123456789 abcdefghij ABCDEFGHIJ 0123456789 abcdefghij ABCDEFGHIJ 0123456789 abcdefghij ABCDEFGHIJ');
 const position = { source: 's', timeline: 1, key: '0000000000000001' };
-const header = { journal: 'j', epoch: 1n, seq: 0n, prev: 1n, source: 's', timeline: 1, after: null, slice: null };
+const header = { journal: 'j', epoch: 1n, seq: 0n, prev: 1n, source: 's', timeline: 1, after: null, slice: null, clock: 1n };
 const version = newTableVersion(
   plainTable('t', {
     id: { kind: 'integer', bits: 64 },
@@ -29,7 +29,7 @@ const version = newTableVersion(
 const builder = new BlockBuilder();
 
 function write(): Uint8Array {
-  builder.begin('1234');
+  builder.begin('1234', { position, atMicros: 1n });
   for (let id = 0; id < ROWS; id++) {
     const row = builder.insert(version);
     row.integer(id + 5_000_000_000);

@@ -1,4 +1,4 @@
-import type { EventBlock, SchemaChange } from '@millrace/contract/events.js';
+import type { EventBlock, EventCursor, SchemaChange } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { Row } from '@millrace/contract/row.js';
 import type { TableVersion } from '@millrace/contract/table.js';
@@ -10,7 +10,7 @@ import { rowOf } from './arbitrary-tables.js';
 
 /** Events as objects: what a builder is told, and what a reader should find. `table` is an index into a list of versions. */
 export type ScriptEvent =
-  | { readonly kind: 'begin'; readonly xid: string }
+  | { readonly kind: 'begin'; readonly xid: string; readonly ahead?: { readonly key: string; readonly at: bigint } }
   | { readonly kind: 'insert'; readonly table: number; readonly after: Row }
   | { readonly kind: 'update'; readonly table: number; readonly before: Row | null; readonly after: Row }
   | { readonly kind: 'delete'; readonly table: number; readonly before: Row }
@@ -74,9 +74,9 @@ function transaction(tables: readonly TableVersion[]): fc.Arbitrary<readonly Scr
     { weight: 1, arbitrary: schemaEvent(tables) },
   );
   return fc
-    .record({ xid: text, events: fc.array(inner, { maxLength: 8 }), key, committedAt: micros })
-    .map(({ xid, events, key: at, committedAt }) => [
-      { kind: 'begin', xid },
+    .record({ xid: text, events: fc.array(inner, { maxLength: 8 }), key, committedAt: micros, ahead: fc.option(key) })
+    .map(({ xid, events, key: at, committedAt, ahead }) => [
+      { kind: 'begin', xid, ...(ahead === null ? {} : { ahead: { key: ahead, at: committedAt } }) },
       ...events,
       { kind: 'commit', key: at, events: events.filter((event) => event.kind !== 'schema').length, committedAt },
     ]);
@@ -105,7 +105,10 @@ function at(tables: readonly TableVersion[], index: number): TableVersion {
 function writeEvent(builder: BlockBuilder, tables: readonly TableVersion[], event: ScriptEvent): void {
   switch (event.kind) {
     case 'begin':
-      builder.begin(event.xid);
+      builder.begin(
+        event.xid,
+        event.ahead === undefined ? undefined : { position: positionAt(event.ahead.key), atMicros: event.ahead.at },
+      );
       break;
     case 'insert':
       writeRow(at(tables, event.table), event.after, builder.insert(at(tables, event.table)));
@@ -144,7 +147,7 @@ export function readEvents(block: EventBlock, tables: readonly TableVersion[]): 
   for (let kind = events.next(); kind !== undefined; kind = events.next()) {
     switch (kind) {
       case 'begin':
-        found.push({ kind, xid: events.transactionId });
+        found.push({ kind, xid: events.transactionId, ...aheadOf(events) });
         break;
       case 'insert': {
         const after = decodeRow(events.table, events.bytes, events.afterStart, events.afterEnd);
@@ -182,6 +185,14 @@ export function readEvents(block: EventBlock, tables: readonly TableVersion[]): 
   return found;
 }
 
+function aheadOf({ commitAhead }: EventCursor): { readonly ahead?: { readonly key: string; readonly at: bigint } } {
+  return commitAhead === null ? {} : { ahead: { key: commitAhead.position.key, at: commitAhead.atMicros } };
+}
+
+function avroAheadOf({ ahead }: ScriptEvent & { readonly kind: 'begin' }): unknown {
+  return ahead === undefined ? null : { 'millrace.CommitAhead': { key: Buffer.from(ahead.key, 'hex'), at: ahead.at } };
+}
+
 /** The events as avsc writes them; `index` gives a script table's place in the block's list. */
 export function avroEventsOf(
   events: readonly ScriptEvent[],
@@ -192,7 +203,7 @@ export function avroEventsOf(
   return events.map((event) => {
     switch (event.kind) {
       case 'begin':
-        return { 'millrace.Begin': { xid: event.xid } };
+        return { 'millrace.Begin': { xid: event.xid, commit: avroAheadOf(event) } };
       case 'insert':
         return { 'millrace.Insert': { table: index(event.table), after: image(event.table, event.after) } };
       case 'update': {

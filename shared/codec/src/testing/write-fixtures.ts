@@ -17,7 +17,7 @@ import { positionAt, type ScriptEvent, SOURCE, TIMELINE, writeEvents } from './e
 import { FIXTURES, fixtureJson } from './fixture.js';
 
 function write(name: string, content: string | Uint8Array): void {
-  const file = new URL(name, FIXTURES);
+  const file = new URL(name, FIXTURES[2]);
   if (!existsSync(file)) writeFileSync(file, content);
 }
 
@@ -70,7 +70,7 @@ const nulls: Row = [9223372036854775807n, ...full.slice(1).map(() => null)];
 const whole: readonly ScriptEvent[] = [
   { kind: 'schema', table: 0, change: { kind: 'load', load: '12.1', reason: 'first start' } },
   { kind: 'schema', table: 1, change: { kind: 'version' } },
-  { kind: 'begin', xid: '735' },
+  { kind: 'begin', xid: '735', ahead: { key: '000000000a0b0c0c', at: 1_763_715_600_000_001n } },
   { kind: 'insert', table: 0, after: full },
   { kind: 'update', table: 0, before: null, after: nulls },
   { kind: 'update', table: 0, before: keyOnly, after: [...nulls.slice(0, 4), Number.NaN, -0, ...nulls.slice(6)] },
@@ -78,7 +78,9 @@ const whole: readonly ScriptEvent[] = [
   { kind: 'truncate', tables: [1, 0], cascade: true, restartIdentity: true },
   { kind: 'schema', table: 1, change: { kind: 'error', code: 'TABLE_KEYLESS', message: 'no key' } },
   { kind: 'commit', key: '000000000a0b0c0d', events: 5, committedAt: 1_763_715_600_000_001n },
-  { kind: 'progress', key: '000000000a0b0c0e' },
+  { kind: 'begin', xid: 'says nothing ahead' },
+  { kind: 'commit', key: '000000000a0b0c0e', events: 0, committedAt: -5n },
+  { kind: 'progress', key: '000000000a0b0c0f' },
 ];
 const lastSlice: readonly ScriptEvent[] = [
   { kind: 'insert', table: 1, after: [-2147483648] },
@@ -101,6 +103,7 @@ const load: readonly LoadRecord[] = [
     encoding: 'postgresql-copy-text',
     estimatedRows: 5,
     estimatedBytes: 2 ** 40,
+    takenAtMicros: 1_763_715_600_000_000n,
   },
   { kind: 'chunk-began', ...of, attempt: 1, chunk: { index: 0, locator: 'ctid (0,1)', keys }, lane: 3 },
   { kind: 'rows', ...of, attempt: 1, chunk: 0, seq: 0, rows: 2, bytes: Buffer.from('1\ta\n2\tb\n') },
@@ -108,7 +111,7 @@ const load: readonly LoadRecord[] = [
   { kind: 'ended', ...of, attempt: 1, chunks: 1 },
 ];
 
-mkdirSync(FIXTURES, { recursive: true });
+mkdirSync(FIXTURES[2], { recursive: true });
 write('block.avsc', BLOCK_SCHEMA_JSON);
 write('takeover.avsc', TAKEOVER_SCHEMA_JSON);
 write('load.avsc', LOAD_SCHEMA_JSON);
@@ -118,12 +121,15 @@ for (const { schema, registryId } of tables) write(`row-${registryId}.avsc`, row
 const header = { journal: 'a1b2c3', epoch: 12n, seq: 7n, prev: 2n ** 40n, source: SOURCE, timeline: TIMELINE };
 const builder = new BlockBuilder();
 writeEvents(builder, tables, whole);
-write('block.bin', builder.seal({ ...header, after: null, slice: null }, 1));
+write('block.bin', builder.seal({ ...header, after: null, slice: null, clock: 1_763_715_600_000_001n }, 1));
 write('block.json', fixtureJson(whole));
 writeEvents(builder, tables, lastSlice);
 write(
   'last-slice.bin',
-  builder.seal({ ...header, after: { ...asOf, timeline: 2 }, slice: { index: 5, first: 2n ** 40n - 4n, last: true } }, 1),
+  builder.seal(
+    { ...header, after: { ...asOf, timeline: 2 }, slice: { index: 5, first: 2n ** 40n - 4n, last: true }, clock: null },
+    1,
+  ),
 );
 write('last-slice.json', fixtureJson(lastSlice));
 write('takeover.bin', encodeTakeover({ journal: 'a1b2c3', epoch: 12n, nonce: 'n0nce' }, 2));

@@ -8,6 +8,7 @@ const REQUEST_TIMEOUT_MS = 10_000;
 /** How long one request is tried again before its caller is told. */
 const DEFAULT_PATIENCE_MS = 30_000;
 /** Confluent's error codes (Schema Registry API reference, "Errors"). */
+const SUBJECT_NOT_FOUND = 40401;
 const SCHEMA_NOT_FOUND = 40403;
 const READ_ONLY_CODES = new Set([42205, 42206]);
 
@@ -20,7 +21,7 @@ interface Reply {
   readonly body: unknown;
 }
 
-/** The four calls of Confluent's REST interface that Millrace needs, each tried again for a bounded time. */
+/** The five calls of Confluent's REST interface that Millrace needs, each tried again for a bounded time. */
 export class RegistryClient {
   readonly url: string;
   readonly #authorization: string | undefined;
@@ -54,9 +55,18 @@ export class RegistryClient {
       reply = await post();
     }
     this.#expectOk(reply, `registering ${subject}`, subject);
-    const parsed = registered.safeParse(reply.body);
-    if (!parsed.success) throw this.#refused(`registering ${subject}`, reply.status, 'the answer holds no id');
-    return parsed.data.id;
+    return this.#idOf(reply, `registering ${subject}`);
+  }
+
+  /** The id under which the subject has this schema; null where it has not. Writes nothing. */
+  async find(subject: string, schema: string, signal?: AbortSignal): Promise<number | null> {
+    const what = `looking ${subject} up`;
+    const path = `/subjects/${encodeURIComponent(subject)}`;
+    const reply = await this.#request({ method: 'POST', path, body: { schema }, what }, signal);
+    const code = errorBody.safeParse(reply.body).data?.error_code;
+    if (reply.status === 404 && (code === SUBJECT_NOT_FOUND || code === SCHEMA_NOT_FOUND)) return null;
+    this.#expectOk(reply, what, subject);
+    return this.#idOf(reply, what);
   }
 
   /** The schema's text; null where the registry knows no such id. */
@@ -147,6 +157,12 @@ export class RegistryClient {
     if (status === 401) throw new MillraceError('REGISTRY_DENIED', { url: this.url, status });
     if (status === 403) throw new MillraceError('REGISTRY_READ_ONLY', { url: this.url, subject });
     throw this.#refused(what, status, error?.message ?? 'no reason given');
+  }
+
+  #idOf({ status, body }: Reply, what: string): number {
+    const parsed = registered.safeParse(body);
+    if (!parsed.success) throw this.#refused(what, status, 'the answer holds no id');
+    return parsed.data.id;
   }
 
   #refused(what: string, status: number, reason: string): MillraceError {

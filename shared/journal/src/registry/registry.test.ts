@@ -122,6 +122,22 @@ test('an id that the registry does not know is told apart from a path where no r
   expect(await failure(new Registry(wrongPath.client(), 't').version(9, null))).toMatchObject({ code: 'REGISTRY_REFUSED' });
 });
 
+test('an earlier record schema is looked up, not registered; a subject or schema that is not there is no error', async () => {
+  const find = (registry: ScriptedRegistry) => new Registry(registry.client(), 't').findRecord('Block', '{}');
+  await using held = await ScriptedRegistry.start(() => ({
+    status: 200,
+    body: { subject: 's', id: 7, version: 1, schema: '{}' },
+  }));
+  expect(await find(held)).toBe(7);
+  expect(held.seen).toMatchObject([{ method: 'POST', url: '/subjects/t-millrace.Block' }]);
+  for (const error_code of [40401, 40403]) {
+    await using empty = await ScriptedRegistry.start(() => ({ status: 404, body: { error_code } }));
+    expect(await find(empty)).toBeNull();
+  }
+  await using wrongPath = await ScriptedRegistry.start(() => ({ status: 404, body: 'Not found' }));
+  expect(await failure(find(wrongPath))).toMatchObject({ code: 'REGISTRY_REFUSED' });
+});
+
 test('a version is one object, asked for once, however many need it at a time', async () => {
   const schema = sampleTable('orders');
   await using server = await ScriptedRegistry.start(({ method }) => ({

@@ -48,6 +48,11 @@ export class Registry {
     return this.#client.register(recordSubject(this.#topic, record), schema, signal);
   }
 
+  /** The id of a record schema of an earlier format; null where this topic never had records of it. */
+  async findRecord(record: string, schema: string, signal?: AbortSignal): Promise<number | null> {
+    return this.#client.find(recordSubject(this.#topic, record), schema, signal);
+  }
+
   /** The version behind an id, if it was met before. */
   cached(id: number): TableVersion | undefined {
     return this.#byId.get(id);

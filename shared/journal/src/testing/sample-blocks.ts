@@ -1,6 +1,6 @@
 import { BlockBuilder } from '@millrace/codec/block-builder.js';
 import { decodeRow } from '@millrace/codec/row-reader.js';
-import type { EventBlock } from '@millrace/contract/events.js';
+import type { CommitAhead, EventBlock } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { ColumnSchema, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import type { OutgoingBlock } from '../journal-writer.js';
@@ -60,13 +60,18 @@ export function insertInto(builder: BlockBuilder, table: TableVersion, id: numbe
   row.end();
 }
 
+/** Transaction n commits n µs after 1970, but every seventh a minute before: a clock that was set back. */
+function commitAhead(n: number): CommitAhead {
+  return { position: at(n), atMicros: BigInt(n % 7 === 0 ? n - 60_000_000 : n) };
+}
+
 /** Transactions `from` to `to` of the sample source, each inserting its own number, in one block. */
 export function wholeBlock(table: TableVersion, from: number, to = from, note = 'x'): OutgoingBlock {
   const builder = new BlockBuilder();
   for (let n = from; n <= to; n++) {
-    builder.begin(String(n));
+    builder.begin(String(n), commitAhead(n));
     insertInto(builder, table, n, note);
-    builder.commit(at(n), 1, BigInt(n));
+    builder.commit(at(n), 1, commitAhead(n).atMicros);
   }
   return { builder, after: from === 1 ? null : at(from - 1), upTo: at(to), slice: null };
 }
@@ -74,9 +79,9 @@ export function wholeBlock(table: TableVersion, from: number, to = from, note = 
 /** Slice `index` of transaction `n`; each slice inserts n·1000 + index. */
 export function sliceOf(table: TableVersion, n: number, index: number, last: boolean): OutgoingBlock {
   const builder = new BlockBuilder();
-  if (index === 0) builder.begin(String(n));
+  if (index === 0) builder.begin(String(n), commitAhead(n));
   insertInto(builder, table, n * 1000 + index);
-  if (last) builder.commit(at(n), index + 1, BigInt(n));
+  if (last) builder.commit(at(n), index + 1, commitAhead(n).atMicros);
   return { builder, after: n === 1 ? null : at(n - 1), upTo: last ? at(n) : null, slice: { index, last } };
 }
 

@@ -1,11 +1,13 @@
 import { dateOf, daysOf } from '../civil-time.js';
+import { EvaluationError } from './scalar-functions.js';
 import type { SqlNumber } from './sql-value.js';
 import { textOf, toReal } from './sql-value.js';
 import type { SqlValue } from './syntax.js';
 
 /**
  * SQLite's date and time functions ("Date And Time Functions"), in UTC. Time is counted in milliseconds, as SQLite does; a text
- * that is no time, or a modifier that is none, gives NULL. 'now' is the change's commit time, so that a repeat gives the same.
+ * that is no time, or a modifier that is none, gives NULL. 'now' is the change's commit time, or the load's time: the clock of the machine
+ * would give another value each time that a change is applied again.
  */
 export interface Moment {
   /** Milliseconds since 1970-01-01 UTC. */
@@ -23,7 +25,7 @@ const MAX_MS = daysOf({ year: 10_000, month: 1, day: 1 }) * MS_PER_DAY - 1;
 export const LOCAL_MODIFIERS: readonly string[] = ['localtime', 'utc'];
 
 /** The moment that a time value and modifiers stand for; `nowMicros` is what 'now' means. */
-export function momentOf(values: readonly SqlValue[], nowMicros: bigint): Moment | null {
+export function momentOf(values: readonly SqlValue[], nowMicros: bigint | null): Moment | null {
   const [first = 'now', ...modifiers] = values;
   if (first === null) return null;
   const number = rawNumber(first);
@@ -52,8 +54,11 @@ function rawNumber(value: Exclude<SqlValue, null>): number | undefined {
 const TIMESTAMP =
   /^(?:(\d{4})-(\d{2})-(\d{2}))?(?:(?:^|[ T]+)(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d+))?)?)?[ ]*(?:Z|([+-])(\d{2})(?::?(\d{2}))?)?$/i;
 
-function parseMoment(text: string, nowMicros: bigint): Moment | null {
-  if (text.trim().toLowerCase() === 'now') return { ms: Number(nowMicros / 1000n) };
+function parseMoment(text: string, nowMicros: bigint | null): Moment | null {
+  if (text.trim().toLowerCase() === 'now') {
+    if (nowMicros === null) throw new EvaluationError("'now' has no meaning here");
+    return { ms: Number(nowMicros / 1000n) };
+  }
   const match = TIMESTAMP.exec(text.trimEnd());
   if (match === null || (match[1] === undefined && match[4] === undefined)) return null;
   const part = (index: number, missing: number): number => (match[index] === undefined ? missing : Number(match[index]));

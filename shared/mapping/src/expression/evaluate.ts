@@ -23,8 +23,8 @@ import { type Expression, ExpressionError, type SqlValue } from './syntax.js';
 /** What an expression sees of the row at hand. */
 export interface Scope {
   readonly operation: 'insert' | 'update' | 'delete';
-  /** What 'now' means, in microseconds since 1970. */
-  readonly nowMicros: bigint;
+  /** What 'now' means, in microseconds since 1970; null where there is no such time, and asking for it fails. */
+  readonly nowMicros: bigint | null;
 }
 
 export type Evaluator<S extends Scope> = (scope: S) => SqlValue;

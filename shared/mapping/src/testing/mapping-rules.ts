@@ -14,12 +14,14 @@ export const SELECT = {
 };
 export const ORIGIN: RowOrigin = {
   phase: 'changes',
-  position: '0/16B3748',
+  position: '00000000016b3748',
   transactionId: '731',
   timeMicros: 1_709_210_096_789_012n,
+  clockMicros: 1_709_210_097_000_000n,
   changeNumber: 42n,
 };
-export const ALL = { origins: true, upserts: true };
+export const LOADED: RowOrigin = { phase: 'load', timeMicros: 1_709_210_096_789_012n };
+export const ALL = { insertsOverwrite: true };
 
 /** Rules with ids from 2 on, in the order given. */
 export function mapper(...rules: readonly object[]): TableMapper {
@@ -66,5 +68,5 @@ export const addColumn = (value: string, expression: string | undefined, type: o
 export const refused = (code: string, message: string) =>
   expect.objectContaining({ code, message: expect.stringContaining(message) });
 export const names = (schema: TableSchema) => schema.columns.map((one) => one.name);
-export const load = (one: TableMapper, schema: TableSchema, row: Row) => one.mapTable(schema).mapRow(row, ORIGIN);
+export const load = (one: TableMapper, schema: TableSchema, row: Row) => one.mapTable(schema).mapRow(row, LOADED);
 export const change = (one: TableMapper, schema: TableSchema, input: RowChange) => one.mapTable(schema).mapChange(input, ORIGIN);

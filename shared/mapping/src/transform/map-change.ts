@@ -2,7 +2,7 @@ import { type Row, UNCHANGED, type Value } from '@millrace/contract/row.js';
 import type { TableSchema } from '@millrace/contract/table.js';
 import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { EvaluationError } from '../expression/scalar-functions.js';
-import type { MappedChange, RowChange, RowOrigin } from '../row-change.js';
+import type { RowChange, RowOrigin } from '../row-change.js';
 import { quotedTable, showTable } from '../table-name.js';
 import { type ColumnPlan, type ComputedColumn, reporting, type SourceColumn } from './column-plan.js';
 import { convertResult } from './convert.js';
@@ -10,35 +10,36 @@ import type { RowScope } from './references.js';
 import type { TablePlan } from './table-plan.js';
 
 /** Maps a loaded row: to expressions it is an insert. */
-export function mapRow(plan: TablePlan, row: Row, origin: RowOrigin): Row {
+export function mapRow(plan: TablePlan, row: Row, origin: RowOrigin | null): Row {
   if (plan.kind !== 'rows') return row;
-  return newImage(plan, row, { operation: 'insert', nowMicros: origin.timeMicros, row, before: null, origin });
+  return newImage(plan, row, { ...scopeAt('insert', origin), row, before: null });
 }
 
 /**
  * Maps a change. A value that no rule touches stays as it is, unchanged ones too. With `operation_indicator` a delete becomes an
- * update that flags the row, and an insert may meet a flagged row: an upsert.
- * @throws MillraceError MAPPING_IMAGE_INCOMPLETE, MAPPING_VALUE_NOT_CONVERTIBLE, MAPPING_EXPRESSION_FAILED
+ * update that flags the row; an insert that meets a flagged row is the sink's to overwrite (MapperSupport).
+ * @throws MillraceError MAPPING_IMAGE_INCOMPLETE, MAPPING_VALUE_NOT_CONVERTIBLE, MAPPING_EXPRESSION_FAILED, MAPPING_ORIGIN_UNKNOWN
  */
-export function mapChange(plan: TablePlan, change: RowChange, origin: RowOrigin): MappedChange {
+export function mapChange(plan: TablePlan, change: RowChange, origin: RowOrigin | null): RowChange {
   if (plan.kind !== 'rows') return change;
   const indicated = plan.columns.some((one) => one.kind === 'computed' && one.indicator);
   const before = change.before === null ? null : oldImage(plan, change.before, origin);
   if (change.kind === 'delete') {
     invariant(change.before !== null, 'a delete has an old image');
     if (!indicated) return { kind: 'delete', before, after: null };
-    const scope: RowScope = {
-      operation: 'delete',
-      nowMicros: origin.timeMicros,
-      row: change.before,
-      before: change.before,
-      origin,
-    };
+    const scope: RowScope = { ...scopeAt('delete', origin), row: change.before, before: change.before };
     return { kind: 'update', before, after: flaggedImage(plan, scope) };
   }
   invariant(change.after !== null, 'an insert or update has a new image');
   const after = newImage(plan, change.after, scopeOf(plan.source, { ...change, kind: change.kind, after: change.after }, origin));
-  return { kind: indicated && change.kind === 'insert' ? 'upsert' : change.kind, before, after };
+  return { kind: change.kind, before, after };
+}
+
+function scopeAt(
+  operation: RowScope['operation'],
+  origin: RowOrigin | null,
+): Pick<RowScope, 'operation' | 'origin' | 'nowMicros'> {
+  return { operation, origin, nowMicros: origin?.timeMicros ?? null };
 }
 
 interface WithAfter extends RowChange {
@@ -47,8 +48,8 @@ interface WithAfter extends RowChange {
 }
 
 /** Fills each image with what the other one tells, as far as it goes. */
-function scopeOf(source: TableSchema, { kind, before, after }: WithAfter, origin: RowOrigin): RowScope {
-  const base = { operation: kind, nowMicros: origin.timeMicros, origin } as const;
+function scopeOf(source: TableSchema, { kind, before, after }: WithAfter, origin: RowOrigin | null): RowScope {
+  const base = scopeAt(kind, origin);
   if (kind === 'insert') return { ...base, row: after, before: null };
   const row = after.map((value, index) => (value === UNCHANGED ? (before?.[index] ?? UNCHANGED) : value));
   // The log leaves out the old image where the identity did not change: its columns' old values are the new ones.
@@ -69,8 +70,8 @@ function newImage(plan: TablePlan, logged: Row, scope: RowScope): Row {
   });
 }
 
-function oldImage(plan: TablePlan, row: Row, origin: RowOrigin): Row {
-  const scope: RowScope = { operation: 'update', nowMicros: origin.timeMicros, row, before: null, origin };
+function oldImage(plan: TablePlan, row: Row, origin: RowOrigin | null): Row {
+  const scope: RowScope = { ...scopeAt('update', origin), row, before: null };
   return plan.columns.map((one): Value => {
     // A random value of the old row is not the one that the target holds.
     if (one.kind === 'source') return one.random ? UNCHANGED : pass(one, row);
@@ -104,6 +105,8 @@ function oldValue(plan: TablePlan, one: Extract<ColumnPlan, { kind: 'before' }>,
 function compute(plan: TablePlan, one: ComputedColumn, scope: RowScope): Value {
   const { evaluate, references } = one;
   if (evaluate === null) return null;
+  if (one.needsOrigin && scope.origin === null)
+    throw new MillraceError('MAPPING_ORIGIN_UNKNOWN', { rule: one.rule.id, table: showTable(plan.source.id) });
   const unknown = unknownColumns(one, scope.row);
   if (unknown.length > 0) {
     // Nothing that the value follows from has changed, so it has not either.

@@ -1,6 +1,7 @@
 import type { TableId } from '@millrace/contract/table.js';
 import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import { compileExpression } from '../expression/evaluate.js';
+import { EvaluationError } from '../expression/scalar-functions.js';
 import { textOf } from '../expression/sql-value.js';
 import { ExpressionError } from '../expression/syntax.js';
 import type { NameChange, TransformationRule } from '../rule.js';
@@ -93,9 +94,13 @@ function nameOfExpression(
         );
       return () => value;
     });
-    const value = evaluate({ operation: 'insert', nowMicros: 0n });
+    const value = evaluate({ operation: 'insert', nowMicros: null });
     return value === null ? '' : textOf(value);
   } catch (error) {
+    if (error instanceof EvaluationError) {
+      const details = { rule: rule.rule.id, table: showTable(object.table), problem: error.message };
+      throw new MillraceError('MAPPING_EXPRESSION_FAILED', details, { cause: error });
+    }
     if (!(error instanceof ExpressionError)) throw error;
     throw new MillraceError(
       'MAPPING_EXPRESSION_INVALID',

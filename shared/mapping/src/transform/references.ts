@@ -13,7 +13,8 @@ export interface RowScope extends Scope {
   readonly row: Row;
   /** The old row of an update or delete, as far as it is known; null for an insert. */
   readonly before: Row | null;
-  readonly origin: RowOrigin;
+  /** Null: not known; expressions that read it are not evaluated. */
+  readonly origin: RowOrigin | null;
 }
 
 /** What an expression depends on, found while its references are resolved. */
@@ -28,18 +29,40 @@ export interface References {
   origin: boolean;
 }
 
+type Change = RowOrigin & { readonly phase: 'changes' };
+
+/**
+ * DMS's headers for ongoing replication and for the full load ("Replicating source table headers using expressions"). A log that knows
+ * only when a transaction committed has that time for both timestamps. A loaded row has the load's time, and empty texts.
+ */
 const HEADERS: Readonly<Record<string, (scope: RowScope) => SqlValue>> = {
   AR_H_OPERATION: ({ operation }) => operation.toUpperCase(),
-  AR_H_STREAM_POSITION: ({ origin }) => origin.position,
-  AR_H_TIMESTAMP: ({ origin }) => formatMicros(origin.timeMicros),
-  AR_H_COMMIT_TIMESTAMP: ({ origin }) => formatMicros(origin.timeMicros),
-  AR_H_TRANSACTION_ID: ({ origin }) => origin.transactionId,
-  AR_H_CHANGE_SEQ: ({ origin }) => (origin.phase === 'load' ? '' : changeSequence(origin)),
+  AR_H_STREAM_POSITION: ofChange(({ position }) => position),
+  AR_H_TIMESTAMP: timestamp,
+  AR_H_COMMIT_TIMESTAMP: timestamp,
+  AR_H_TRANSACTION_ID: ofChange(({ transactionId }) => transactionId),
+  AR_H_CHANGE_SEQ: ofChange(changeSequence),
 };
 
-/** Commit time to the hundredth of a second, then a number of 19 digits that grows along the stream. */
-function changeSequence(origin: RowOrigin): string {
-  return formatMicros(origin.timeMicros).replace(/\D/g, '').slice(0, 16) + origin.changeNumber.toString().padStart(19, '0');
+function known({ origin }: RowScope): RowOrigin {
+  invariant(origin !== null, 'an expression that reads the origin is evaluated only where it is known');
+  return origin;
+}
+
+function timestamp(scope: RowScope): string {
+  return formatMicros(known(scope).timeMicros);
+}
+
+function ofChange(read: (change: Change) => string): (scope: RowScope) => string {
+  return (scope) => {
+    const origin = known(scope);
+    return origin.phase === 'load' ? '' : read(origin);
+  };
+}
+
+/** Time to the hundredth of a second, then a number of 19 digits: as a text it grows along the stream, whatever the source's clock does. */
+function changeSequence({ clockMicros, changeNumber }: Change): string {
+  return formatMicros(clockMicros).replace(/\D/g, '').slice(0, 16) + changeNumber.toString().padStart(19, '0');
 }
 
 /** A resolver for one version of a table, that notes what the expression refers to. */

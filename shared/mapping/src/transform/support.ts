@@ -3,31 +3,19 @@ import type { TablePlan } from './table-plan.js';
 
 /** What the pipe around the mapper can do. */
 export interface MapperSupport {
-  /** Rows come with their true `RowOrigin`: position, commit time, transaction. Headers and 'now' are made of it. */
-  readonly origins: boolean;
-  /** The sink applies `upsert`, which `operation_indicator` needs. */
-  readonly upserts: boolean;
+  /** An insert that meets a row of its key overwrites it, which `operation_indicator` needs: deleted rows stay. */
+  readonly insertsOverwrite: boolean;
 }
 
-/** @throws MillraceError MAPPING_RULE_UNSUPPORTED rather than write values that are not true. */
+/** @throws MillraceError MAPPING_RULE_UNSUPPORTED rather than lose a row that is inserted again. */
 export function refuseUnsupported({ columns }: TablePlan, supports: MapperSupport): void {
   for (const one of columns) {
-    if (one.kind !== 'computed') continue;
-    if (one.needsOrigin && !supports.origins) {
-      throw new MillraceError('MAPPING_RULE_UNSUPPORTED', {
-        rule: one.rule.id,
-        what: 'an expression with a header ($AR_H_…) or the time "now"',
-        why: 'a row does not bring its position and commit time to the place where rules are applied',
-        instead: 'Leave the column out, or give it a default on the target.',
-      });
-    }
-    if (one.indicator && !supports.upserts) {
-      throw new MillraceError('MAPPING_RULE_UNSUPPORTED', {
-        rule: one.rule.id,
-        what: 'operation_indicator()',
-        why: 'this target does not keep deleted rows',
-        instead: 'Leave the column out.',
-      });
-    }
+    if (one.kind !== 'computed' || !one.indicator || supports.insertsOverwrite) continue;
+    throw new MillraceError('MAPPING_RULE_UNSUPPORTED', {
+      rule: one.rule.id,
+      what: 'operation_indicator() with the task setting ErrorBehavior.ApplyErrorInsertPolicy as it is',
+      why: 'a deleted row stays in the target, flagged, and would be in the way of a row inserted again under its key',
+      instead: 'Set ApplyErrorInsertPolicy to UPDATE_RECORD, so that the insert overwrites it; or leave the column out.',
+    });
   }
 }

@@ -3,7 +3,7 @@ import { decodeBlock } from '@millrace/codec/block-reader.js';
 import { comparePositions } from '@millrace/codec/position.js';
 import { decodeRow } from '@millrace/codec/row-reader.js';
 import { newTableVersion } from '@millrace/codec/row-schema.js';
-import type { EventWriter, RowWriter, SchemaChange } from '@millrace/contract/events.js';
+import type { CommitAhead, EventWriter, RowWriter, SchemaChange } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import { UNCHANGED, type Value } from '@millrace/contract/row.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
@@ -39,6 +39,7 @@ export class RecordingEvents implements EventWriter {
   #builder = new BlockBuilder();
   #eventCount = 0;
   #open = false;
+  #commitAhead: CommitAhead | undefined;
 
   constructor(after: Position, known: readonly TableVersion[]) {
     this.position = after;
@@ -56,11 +57,12 @@ export class RecordingEvents implements EventWriter {
     return Promise.resolve(version);
   }
 
-  begin(transactionId: string): void {
+  begin(transactionId: string, commit?: CommitAhead): void {
     invariant(!this.#open, 'Begin comes outside of a transaction');
     this.#open = true;
     this.#eventCount = 0;
-    this.#builder.begin(transactionId);
+    this.#commitAhead = commit;
+    this.#builder.begin(transactionId, commit);
   }
 
   insert(table: TableVersion): RowWriter {
@@ -86,6 +88,7 @@ export class RecordingEvents implements EventWriter {
   commit(position: Position, committedAtMicros: bigint): void {
     invariant(this.#open, 'Commit comes inside a transaction');
     invariant(comparePositions(position, this.position) > 0, "a Commit's position lies behind everything before it");
+    this.#checkAhead(position, committedAtMicros);
     this.#open = false;
     this.#builder.commit(position, this.#eventCount, committedAtMicros);
     this.transactions.push({ position, changes: this.#read() });
@@ -109,9 +112,27 @@ export class RecordingEvents implements EventWriter {
     return this.transactions.flatMap(({ changes }) => changes);
   }
 
+  #checkAhead(position: Position, committedAtMicros: bigint): void {
+    const ahead = this.#commitAhead;
+    if (ahead === undefined) return;
+    invariant(comparePositions(ahead.position, this.position) >= 0, 'a commit said ahead does not lie before an earlier one');
+    invariant(comparePositions(ahead.position, position) <= 0, 'a commit said ahead does not lie behind its own position');
+    invariant(ahead.atMicros === committedAtMicros, 'Begin and Commit say the same time');
+  }
+
   #read(): RecordedChange[] {
     const { source, timeline } = this.position;
-    const header = { journal: 'conformance', epoch: 0n, seq: 0n, prev: -1n, source, timeline, after: this.position, slice: null };
+    const header = {
+      journal: 'conformance',
+      epoch: 0n,
+      seq: 0n,
+      prev: -1n,
+      source,
+      timeline,
+      after: this.position,
+      slice: null,
+      clock: null,
+    };
     const framed = this.#builder.seal(header, 1);
     this.#builder = new BlockBuilder();
     const block = decodeBlock(framed, 0n, (id) => {

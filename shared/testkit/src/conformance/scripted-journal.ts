@@ -80,6 +80,7 @@ export class ScriptedJournal {
       timeline: 1,
       after: this.#after,
       slice: null,
+      clock: null,
     };
     const block = decodeBlock(this.#builder.seal(header, 1), this.#offset, () => this.table);
     this.#offset += 1n;

@@ -12,6 +12,8 @@ export interface PairOptions {
   readonly include?: readonly string[];
   /** DMS's table mappings, for names that patterns cannot say. */
   readonly tableMappings?: object;
+  /** DMS's task settings. */
+  readonly taskSettings?: object;
   readonly migrationType?: 'full-load' | 'cdc' | 'full-load-and-cdc';
 }
 
@@ -36,10 +38,14 @@ export class ReplicationPair implements AsyncDisposable {
     const flags = ['--name', uniqueWord(), '--source', from.url, '--target', to.url, '--kafka', kafka, '--registry', registry];
     for (const pattern of options.include ?? []) flags.push('--include', pattern);
     if (options.migrationType !== undefined) flags.push('--migration-type', options.migrationType);
-    if (options.tableMappings !== undefined) {
-      const file = join(folder, 'mappings.json');
-      await writeFile(file, JSON.stringify(options.tableMappings));
-      flags.push('--table-mappings', file);
+    for (const [flag, content] of [
+      ['table-mappings', options.tableMappings],
+      ['task-settings', options.taskSettings],
+    ] as const) {
+      if (content === undefined) continue;
+      const file = join(folder, `${flag}.json`);
+      await writeFile(file, JSON.stringify(content));
+      flags.push(`--${flag}`, file);
     }
     const [source, target] = [new pg.Client(from.url), new pg.Client(to.url)];
     for (const client of [source, target]) client.on('error', () => undefined);

@@ -17,6 +17,12 @@ const PUBLISH = {
   inserts: "publish = 'insert, truncate', publish_via_partition_root = false",
 } as const satisfies Record<PublishedChanges, string>;
 
+/**
+ * A table's place in a publication changes under SHARE UPDATE EXCLUSIVE, for which VACUUM and CREATE INDEX CONCURRENTLY may let wait for
+ * hours. Below the server's default deadlock_timeout (1 s), so that it is never the other one that is ended.
+ */
+const SHORT_WAIT = `SET LOCAL lock_timeout = '500ms'`;
+
 /** The tables that a publication names, not their partitions; null: there is no such publication. */
 export async function readPublication(client: Client, name: string): Promise<readonly TableId[] | null> {
   const { rows } = await client.query<{ schema: string | null; table: string | null }>(
@@ -41,18 +47,20 @@ export async function createPublication(client: Client, name: string, changes: P
   );
 }
 
+/** @throws MillraceError SOURCE_TABLE_LOCKED where somebody's lock on one of them stands in the way */
 export async function addToPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {
   await run(
     client,
-    `ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${listOf(tables)}`,
+    `${SHORT_WAIT}; ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${listOf(tables)}`,
     `adding tables to the publication "${name}"`,
   );
 }
 
+/** @throws MillraceError SOURCE_TABLE_LOCKED */
 export async function removeFromPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {
   await run(
     client,
-    `ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ${listOf(tables)}`,
+    `${SHORT_WAIT}; ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ${listOf(tables)}`,
     `removing tables from the publication "${name}"`,
   );
 }

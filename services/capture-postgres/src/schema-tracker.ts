@@ -31,6 +31,8 @@ interface TrackedTable {
 export interface SchemaTrackerOptions {
   readonly catalog: CatalogSession;
   readonly journal: EventWriter;
+  /** What the stream subscribes to. */
+  readonly publications: readonly string[];
   readonly known: readonly TableVersion[];
   readonly needsLoad: (table: TableSchema, reason: string) => string;
   /** Asks for an observation of the catalogue soon. */
@@ -171,7 +173,7 @@ export class SchemaTracker implements RelationPlans {
     const earlier = table.version.schema;
     const { oid } = relation.message;
     const { catalog } = this.options;
-    const [now] = await catalog.run((client) => readTablesByOid(client, [table.oid]));
+    const [now] = await catalog.run((client) => readTablesByOid(client, [table.oid], this.options.publications));
     if (now !== undefined && fits(relation, now.schema))
       return rewriteReason({ schema: earlier, note: table.note }, now) ?? lenientVersion(now.schema, earlier);
     const attributes = oid === table.oid ? await catalog.run((client) => readAttributes(client, oid)) : [];
@@ -309,11 +311,18 @@ export class SchemaTracker implements RelationPlans {
 function reasonToLoad(table: TrackedTable, { state, schema, note }: ObservedTable): string | null {
   if (table.version.schema.replicaIdentity === 'nothing' && schema.replicaIdentity !== 'nothing')
     return 'its old rows can be named from now on';
+  if (leftPublication(table, note, schema)) return 'it was out of the publication for a while';
   const known = table.note.relations;
   if ([...known.keys()].some((oid) => !note.relations.has(oid))) return 'a partition was detached or dropped';
   if ([...state.relations.values()].some(({ oid, createdInPlace }) => !known.has(oid) && !createdInPlace))
     return 'a partition was attached';
   return rewriteReason({ schema: table.version.schema, note: table.note }, { schema, note });
+}
+
+/** Somebody took it out, and what changed until it was back is not in the stream. Another identity moves it between publications, though. */
+function leftPublication({ note, version }: TrackedTable, now: StorageNote, schema: TableSchema): boolean {
+  if (version.schema.replicaIdentity !== schema.replicaIdentity) return false;
+  return note.membership !== '' && note.membership !== now.membership;
 }
 
 /** A new filenode alone (TRUNCATE, VACUUM FULL) is no new version; another set of partitions is one, so that its note tells them. */

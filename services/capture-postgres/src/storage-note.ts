@@ -15,29 +15,31 @@ export interface StorageNote {
   readonly oid: number;
   /** Why the table's rows have to be loaded, where its changes are not carried until then; null: they are carried. */
   readonly awaiting: string | null;
+  /** The table's entries in the task's publications: others mean that it was in none for a while. Empty where a publication holds all tables. */
+  readonly membership: string;
   readonly relations: ReadonlyMap<number, RelationNote>;
 }
 
 /**
- * `oid|reason|relation:filenode:runs;…`: the reason percent-encoded and mostly empty, runs as `transaction*columns`, where `x` stands
- * for columns without values of their own.
+ * `oid|reason|membership|relation:filenode:runs;…`: the reason percent-encoded and mostly empty, runs as `transaction*columns`, where `x`
+ * stands for columns without values of their own.
  */
-export function formatStorageNote({ oid, awaiting, relations }: StorageNote): string {
+export function formatStorageNote({ oid, awaiting, membership, relations }: StorageNote): string {
   const entries = [...relations].toSorted(([left], [right]) => left - right);
-  return `${oid}|${encodeURIComponent(awaiting ?? '')}|${entries.map(([relation, note]) => `${relation}:${note.filenode}:${formatRuns(note.writtenBy)}`).join(';')}`;
+  return `${oid}|${encodeURIComponent(awaiting ?? '')}|${membership}|${entries.map(([relation, note]) => `${relation}:${note.filenode}:${formatRuns(note.writtenBy)}`).join(';')}`;
 }
 
 /** Null where the text is no note: its version was not made by this connector. */
 export function parseStorageNote(text: string): StorageNote | null {
-  const match = /^(\d+)\|([^|]*)\|(.*)$/.exec(text);
+  const match = /^(\d+)\|([^|]*)\|([\d,]*)\|(.*)$/.exec(text);
   if (match === null) return null;
-  const [, oid = '', reason = '', rest = ''] = match;
+  const [, oid = '', reason = '', membership = '', rest = ''] = match;
   const relations = new Map<number, RelationNote>();
   for (const entry of rest === '' ? [] : rest.split(';')) {
     const [relation = '', filenode = '', runs = ''] = entry.split(':');
     relations.set(Number(relation), { filenode: Number(filenode), writtenBy: parseRuns(runs) });
   }
-  return { oid: Number(oid), awaiting: reason === '' ? null : decodeURIComponent(reason), relations };
+  return { oid: Number(oid), awaiting: reason === '' ? null : decodeURIComponent(reason), membership, relations };
 }
 
 function formatRuns(writtenBy: readonly (string | null)[]): string {

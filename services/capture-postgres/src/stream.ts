@@ -79,6 +79,7 @@ async function streamUntil(
   const tracker = new SchemaTracker({
     catalog,
     journal,
+    publications: context.published.publications,
     known: options.known,
     needsLoad: options.needsLoad,
     wake: () => alarm.ring(),

@@ -19,6 +19,12 @@ export const sourceErrors = {
     cause: 'The server did not accept what Millrace asked.',
     remedy: 'Correct what the message names; if nothing is wrong there, report it with the log at --log-level debug.',
   },
+  SOURCE_TABLE_LOCKED: {
+    class: 'retry',
+    message: 'A lock on a table of the source stood in the way while {doing}: {reason}.',
+    cause: 'A VACUUM, an index build or an open transaction holds a lock that the statement conflicts with.',
+    remedy: 'Nothing: it is tried again. Who holds it: SELECT * FROM pg_locks WHERE granted AND relation IS NOT NULL.',
+  },
   // The stream: slot, publication, timeline, protocol.
   SOURCE_PROTOCOL: {
     class: 'fatal',

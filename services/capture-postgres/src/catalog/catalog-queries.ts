@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { partitionTree } from './partition-tree.js';
 
 /** A leaf's own replica identity: what the log says about old rows is decided by the relation that stores them. */
 export interface StoredIdentity {
@@ -101,8 +102,8 @@ const TABLES = `
          CASE WHEN c.relkind = 'r' THEN (SELECT json_agg(own.identity) FROM (${IDENTITY('c')}) own)
               ELSE coalesce((
                 SELECT json_agg(leaf.identity)
-                FROM pg_partition_tree(c.oid) part
-                JOIN pg_class l ON l.oid = part.relid AND part.isleaf AND l.relkind = 'r'
+                FROM ${partitionTree('c.oid')} part
+                JOIN pg_class l ON l.oid = part.oid AND l.relkind = 'r'
                 CROSS JOIN LATERAL (${IDENTITY('l')}) leaf),
                 (SELECT json_agg(own.identity) FROM (${IDENTITY('c')}) own))
          END AS identities

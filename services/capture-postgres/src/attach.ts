@@ -12,6 +12,7 @@ import { positionAt, type SourceIdentity } from './lsn.js';
 import { type CaptureNames, captureNames } from './names.js';
 import { checkForeignPublication, dropPublication, readPublication } from './publication.js';
 import { PublishedTables } from './published-tables.js';
+import { queryError } from './query-error.js';
 import { selectTables } from './selection.js';
 import { openSession } from './session.js';
 import { createSlot, dropSlot, takeSlot } from './slot.js';
@@ -42,7 +43,7 @@ interface AttachResult {
 /**
  * First start: publication, then slot (a stream that begins before its publication would fail there), then the snapshot of the slot's
  * consistent point. A refusal leaves nothing behind.
- * @throws MillraceError TABLE_WITHOUT_IDENTITY, PUBLICATION_MISSING, PUBLICATION_INCOMPLETE, SLOT_LIMIT, SLOT_IN_USE, SOURCE_RIGHTS …
+ * @throws MillraceError TABLE_WITHOUT_IDENTITY, PUBLICATION_MISSING, PUBLICATION_INCOMPLETE, PUBLICATION_FOREIGN, SLOT_LIMIT, SLOT_IN_USE, SOURCE_RIGHTS …
  */
 export async function openSlot(request: AttachRequest): Promise<AttachResult> {
   const names = captureNames(request.identity);
@@ -84,6 +85,8 @@ export async function openSlot(request: AttachRequest): Promise<AttachResult> {
       await undo(client, names, madeHere);
       throw error;
     }
+  } catch (cause) {
+    throw queryError(cause, 'attaching to the source');
   } finally {
     await closeSession(replication);
     await closeSession(client);
@@ -114,6 +117,8 @@ export async function attachToSlot(request: AttachRequest, resume: Position): Pr
       attachment: { names, identity, published },
       attached: { acknowledged: positionAt(identity, confirmed), snapshot: null },
     };
+  } catch (cause) {
+    throw queryError(cause, 'attaching to the source');
   } finally {
     await closeSession(client);
   }

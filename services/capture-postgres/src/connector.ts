@@ -99,7 +99,7 @@ class PostgresSource implements CaptureSource {
   }
 
   remove(identity: CaptureIdentity): Promise<readonly string[]> {
-    return this.#withSession('remove', (client) => removeCapture(client, identity, this.publication === null));
+    return this.#withSession('remove', (client) => removeCapture(client, identity));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,7 +3,14 @@ import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import type { CaptureNames } from './names.js';
-import { addToPublication, createPublication, publishedRoots, readPublication, removeFromPublication } from './publication.js';
+import {
+  addToPublication,
+  createPublication,
+  isMarked,
+  publishedRoots,
+  readPublication,
+  removeFromPublication,
+} from './publication.js';
 
 /**
  * Keeps the publications in step with the selection. A table whose old rows the log cannot name is published with its inserts only:
@@ -23,11 +30,17 @@ export class PublishedTables {
     this.publications = existing === null ? [names.publication, names.insertPublication] : [existing];
   }
 
-  /** First start: makes Millrace's publications where they are missing, and publishes exactly these tables. @returns as `align` */
+  /**
+   * First start: makes Millrace's publications where they are missing, and publishes exactly these tables.
+   * @returns as `align`
+   * @throws MillraceError PUBLICATION_FOREIGN where one of their names is taken by somebody else's.
+   */
   async create(client: Client, tables: readonly TableId[]): Promise<ReadonlyMap<string, MillraceError>> {
     if (this.existing === null) {
       for (const { name, changes } of this.#publicationsFor([])) {
-        if ((await readPublication(client, name)) === null) await createPublication(client, name, changes);
+        const marked = await isMarked(client, name);
+        if (marked === false) throw new MillraceError('PUBLICATION_FOREIGN', { publication: name });
+        if (marked === null) await createPublication(client, name, changes);
       }
     }
     return await this.align(client, tables, []);

@@ -119,6 +119,12 @@ export const sourceErrors = {
     cause: 'A publication that the settings name is used as it is; Millrace does not change it.',
     remedy: 'ALTER PUBLICATION so that it publishes them, or leave publicationName out: Millrace makes its own.',
   },
+  PUBLICATION_FOREIGN: {
+    class: 'operator',
+    message: 'There is a publication "{publication}" already, and Millrace did not make it.',
+    cause: "The task's own publication would bear that name; somebody else's is neither changed nor dropped.",
+    remedy: 'Give the task another name, or rename the publication: ALTER PUBLICATION … RENAME TO …',
+  },
   SOURCE_SCHEMA_UNSETTLED: {
     class: 'retry',
     message: 'Table {table} changed in the source while its change was being read.',

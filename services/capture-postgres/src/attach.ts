@@ -18,7 +18,7 @@ import { openSession } from './session.js';
 import { createSlot, dropSlot, takeSlot } from './slot.js';
 import { judgeTimeline } from './slot-rules.js';
 import { openExportedSnapshot } from './snapshot.js';
-import { readIdentity, readTimelineHistory } from './source-identity.js';
+import { checkIdentity, readIdentity, readTimelineHistory } from './source-identity.js';
 
 /** What a capture holds in the source once it is attached. */
 export interface Attachment {
@@ -59,6 +59,7 @@ export async function openSlot(request: AttachRequest): Promise<AttachResult> {
   });
   try {
     const identity = await readIdentity(client);
+    await checkIdentity(replication, identity);
     const tables = await describeTables(client, selectTables(await listTables(client), request.selector));
     const schemas = tables.map(({ schema }) => schema);
     refuseWithoutIdentity(schemas);
@@ -127,6 +128,7 @@ export async function attachToSlot(request: AttachRequest, resume: Position): Pr
 async function checkTimeline({ connection, signal }: AttachRequest, identity: SourceIdentity, resume: Position): Promise<void> {
   const replication = await openSession(connection, { applicationName: 'millrace:timeline', replication: true, signal });
   try {
+    await checkIdentity(replication, identity);
     const history = await readTimelineHistory(replication, identity.timeline);
     const decision = judgeTimeline(resume, { timeline: identity.timeline, history });
     if (decision.do === 'refuse') throw new MillraceError(decision.code, decision.details);

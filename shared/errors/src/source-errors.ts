@@ -45,6 +45,12 @@ export const sourceErrors = {
       'The source URL leads to another server or database now, or the server was made anew; log positions mean nothing there.',
     remedy: 'Point --source back at the original, or remove the task (`millrace remove`) and start it anew.',
   },
+  SOURCE_MOVED: {
+    class: 'retry',
+    message: 'A further connection to the source reached {found}, where {expected} was attached to.',
+    cause: 'The source failed over, or its address leads to another server now.',
+    remedy: 'Nothing: the capture attaches anew, and says so if it cannot go on there.',
+  },
   SOURCE_IN_RECOVERY: {
     class: 'operator',
     message: 'The source is a standby, and Millrace cannot write its publication there.',

@@ -28,3 +28,10 @@ test('a sink that is cut off leaves the source lag known', () => {
   progress.take('sink', { kind: 'retrying', failure, inMs: 1 });
   expect([progress.sourceLagMs, progress.targetLagMs]).toEqual([5, null]);
 });
+
+test('#6 a position that was noted before a failover is passed on the new timeline, where the log has come so far', () => {
+  const progress = new RunProgress();
+  progress.applied = { ...position, timeline: 2, key: '05' };
+  expect(progress.hasApplied({ ...position, key: '05' })).toBe(true);
+  expect(progress.hasApplied({ ...position, key: '06' })).toBe(false);
+});

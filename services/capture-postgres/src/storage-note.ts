@@ -1,4 +1,4 @@
-import type { ColumnSchema, TableSchema } from '@millrace/contract/table.js';
+import type { TableSchema } from '@millrace/contract/table.js';
 
 /** How one relation's rows were stored when a version was described. */
 export interface RelationNote {
@@ -71,24 +71,21 @@ export interface StoredVersion {
  * Why the rows may have changed between two versions without a change in the stream; null: they have not. PostgreSQL logs no rows when
  * ALTER TABLE rewrites a table (ALTER COLUMN TYPE, a default computed per row); it then writes the columns' catalogue rows, too.
  * VACUUM FULL, CLUSTER and TRUNCATE give a new filenode and leave them alone (but for the columns whose missing value a rewrite
- * makes superfluous, which cannot be told from an ALTER: those tables load once more than they need).
+ * makes superfluous, and columns that were added since the earlier version: neither can be told from an ALTER, and those tables load
+ * once more than they need).
  */
 export function rewriteReason(earlier: StoredVersion, later: StoredVersion): string | null {
-  const computed = later.schema.columns.find(
-    (column) => computedPerRow(column) && !earlier.schema.columns.some(({ ordinal }) => ordinal === column.ordinal),
-  );
   for (const [relation, now] of later.note.relations) {
     const before = earlier.note.relations.get(relation);
     if (before === undefined || before.filenode === now.filenode) continue;
     if (before.writtenBy.some((by, index) => by !== null && now.writtenBy[index] !== null && by !== now.writtenBy[index]))
       return 'its rows were rewritten';
-    if (computed !== undefined) return `column "${computed.name}" was added with a value computed for each row`;
+    const added = now.writtenBy.flatMap((by, index) => (by !== null && index >= before.writtenBy.length ? [index + 1] : []));
+    // A rewrite leaves no missing value. A partition's columns are not numbered as its root's.
+    const told = (ordinal: number): boolean =>
+      relation === later.note.oid &&
+      later.schema.columns.some((column) => column.ordinal === ordinal && column.missingValue !== null);
+    if (!added.every(told)) return 'its rows were rewritten with a column that was added';
   }
   return null;
-}
-
-/** Rows from before the column have a value that the catalogue does not tell. */
-function computedPerRow(column: ColumnSchema): boolean {
-  if (column.missingValue !== null || column.generated !== null) return false;
-  return column.default !== null || column.identity !== 'none';
 }

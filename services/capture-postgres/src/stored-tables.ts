@@ -1,7 +1,7 @@
 import type { TableId, TableSchema } from '@millrace/contract/table.js';
 import type { Client } from 'pg';
 import { type DescribedTable, describeTables, describeTablesByOid } from './catalog/describe-tables.js';
-import { partitionTree } from './catalog/partition-tree.js';
+import { missingValues, partitionTree } from './catalog/partition-tree.js';
 import { queryError } from './query-error.js';
 import { formatStorageNote, type RelationNote, type StorageNote } from './storage-note.js';
 
@@ -95,11 +95,15 @@ async function readMemberships(
   return new Map(rows.map(({ table, membership }) => [table, membership]));
 }
 
-/** Attnums of a relation's columns, dropped ones included, with the names of those that are there. */
+/** A relation's columns as the catalogue has them now, dropped ones included; none where the relation is gone. */
 export async function readAttributes(client: Client, oid: number): Promise<readonly StoredAttribute[]> {
   try {
     const { rows } = await client.query<StoredAttribute>(
-      'SELECT attnum AS ordinal, CASE WHEN attisdropped THEN NULL ELSE attname::text END AS name FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 ORDER BY attnum',
+      `WITH ${missingValues('ARRAY[$1::oid]')}
+       SELECT a.attnum AS ordinal, CASE WHEN a.attisdropped THEN NULL ELSE a.attname::text END AS name,
+              CASE WHEN a.attisdropped THEN NULL ELSE format_type(a.atttypid, a.atttypmod) END AS declaration, missing.value AS "missingValue"
+         FROM pg_attribute a LEFT JOIN missing ON missing.ordinal = a.attnum
+        WHERE a.attrelid = $1 AND a.attnum > 0 ORDER BY a.attnum`,
       [oid],
     );
     return rows;
@@ -110,6 +114,9 @@ export async function readAttributes(client: Client, oid: number): Promise<reado
 
 export interface StoredAttribute {
   readonly ordinal: number;
-  /** Null: dropped. */
+  /** Null: dropped, and with it the declaration and the value that older rows showed. */
   readonly name: string | null;
+  readonly declaration: string | null;
+  /** What rows from before the column show in it; null: null, or they were rewritten since. */
+  readonly missingValue: string | null;
 }

@@ -12,12 +12,13 @@ import { positionAt, type SourceIdentity } from './lsn.js';
 import { type CaptureNames, captureNames } from './names.js';
 import { checkForeignPublication, dropPublication, readPublication } from './publication.js';
 import { PublishedTables } from './published-tables.js';
+import { queryError } from './query-error.js';
 import { selectTables } from './selection.js';
 import { openSession } from './session.js';
 import { createSlot, dropSlot, takeSlot } from './slot.js';
 import { judgeTimeline } from './slot-rules.js';
 import { openExportedSnapshot } from './snapshot.js';
-import { readIdentity, readTimelineHistory } from './source-identity.js';
+import { checkIdentity, readIdentity, readTimelineHistory } from './source-identity.js';
 
 /** What a capture holds in the source once it is attached. */
 export interface Attachment {
@@ -42,7 +43,7 @@ interface AttachResult {
 /**
  * First start: publication, then slot (a stream that begins before its publication would fail there), then the snapshot of the slot's
  * consistent point. A refusal leaves nothing behind.
- * @throws MillraceError TABLE_WITHOUT_IDENTITY, PUBLICATION_MISSING, PUBLICATION_INCOMPLETE, SLOT_LIMIT, SLOT_IN_USE, SOURCE_RIGHTS …
+ * @throws MillraceError TABLE_WITHOUT_IDENTITY, PUBLICATION_MISSING, PUBLICATION_INCOMPLETE, PUBLICATION_FOREIGN, SLOT_LIMIT, SLOT_IN_USE, SOURCE_RIGHTS …
  */
 export async function openSlot(request: AttachRequest): Promise<AttachResult> {
   const names = captureNames(request.identity);
@@ -58,6 +59,7 @@ export async function openSlot(request: AttachRequest): Promise<AttachResult> {
   });
   try {
     const identity = await readIdentity(client);
+    await checkIdentity(replication, identity);
     const tables = await describeTables(client, selectTables(await listTables(client), request.selector));
     const schemas = tables.map(({ schema }) => schema);
     refuseWithoutIdentity(schemas);
@@ -85,6 +87,8 @@ export async function openSlot(request: AttachRequest): Promise<AttachResult> {
       await undo(client, names, madeHere);
       throw error;
     }
+  } catch (cause) {
+    throw queryError(cause, 'attaching to the source');
   } finally {
     await closeSession(replication);
     await closeSession(client);
@@ -115,6 +119,8 @@ export async function attachToSlot(request: AttachRequest, resume: Position): Pr
       attachment: { names, identity, published },
       attached: { acknowledged: positionAt(identity, confirmed), snapshot: null },
     };
+  } catch (cause) {
+    throw queryError(cause, 'attaching to the source');
   } finally {
     await closeSession(client);
   }
@@ -123,6 +129,7 @@ export async function attachToSlot(request: AttachRequest, resume: Position): Pr
 async function checkTimeline({ connection, signal }: AttachRequest, identity: SourceIdentity, resume: Position): Promise<void> {
   const replication = await openSession(connection, { applicationName: 'millrace:timeline', replication: true, signal });
   try {
+    await checkIdentity(replication, identity);
     const history = await readTimelineHistory(replication, identity.timeline);
     const decision = judgeTimeline(resume, { timeline: identity.timeline, history });
     if (decision.do === 'refuse') throw new MillraceError(decision.code, decision.details);

@@ -24,7 +24,7 @@ export interface ObservedTable extends StoredTable {
 export interface Observation {
   readonly at: LsnKey;
   readonly state: CatalogState;
-  /** The tables whose state differs from the one asked to be compared with. */
+  /** The tables whose state differs from the one asked to be compared with, but for those that cannot be published just now. */
   readonly changed: ReadonlyMap<number, ObservedTable>;
   /** Count of relation messages taken when the first reading began: later ones may tell of newer states. */
   readonly messagesBefore: number;
@@ -52,7 +52,7 @@ export class CatalogObserver {
         const oids = changedTables(before, applied, appliedTypes);
         const removed = [...applied.keys()].some((oid) => !before.tables.has(oid));
         if (oids.length === 0 && !removed) return null;
-        const stored = await readTablesByOid(client, oids);
+        const stored = await readTablesByOid(client, oids, this.published.publications);
         const refused = await this.published.align(
           client,
           [...before.tables.values()].map(({ id }) => id),
@@ -62,7 +62,9 @@ export class CatalogObserver {
         const messagesNow = messages();
         const after = await readCatalogState(client, this.selector);
         if (after.stamp === before.stamp && stored.length === oids.length) {
-          return { at, state: after, changed: observedTables(after, stored, refused), messagesBefore };
+          const changed = observedTables(after, stored, refused);
+          const nothingYet = changed.size === 0 && !removed && after.typesStamp === appliedTypes;
+          return nothingYet ? null : { at, state: after, changed, messagesBefore };
         }
         before = after;
         messagesBefore = messagesNow;
@@ -90,7 +92,10 @@ function observedTables(
   const observed = new Map<number, ObservedTable>();
   for (const table of stored) {
     const own = state.tables.get(table.oid);
-    if (own !== undefined) observed.set(table.oid, { ...table, state: own, refused: refused.get(tableKey(own.id)) ?? null });
+    if (own === undefined) continue;
+    const reason = refused.get(tableKey(own.id)) ?? null;
+    // A lock on it goes by: left out, it still differs at the next look.
+    if (reason?.class !== 'retry') observed.set(table.oid, { ...table, state: own, refused: reason });
   }
   return observed;
 }

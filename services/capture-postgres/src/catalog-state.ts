@@ -3,6 +3,7 @@ import type { TableSelector } from '@millrace/contract/capture.js';
 import type { TableId } from '@millrace/contract/table.js';
 import type { Client } from 'pg';
 import { listTables } from './catalog/list-tables.js';
+import { partitionTree } from './catalog/partition-tree.js';
 import { type LsnKey, parseLsn } from './lsn.js';
 import { queryError } from './query-error.js';
 import { selectTables } from './selection.js';
@@ -20,7 +21,10 @@ export interface TableState {
   readonly oid: number;
   readonly partitioned: boolean;
   readonly relations: ReadonlyMap<number, StoredRelation>;
-  /** Two states of a table with the same stamp are the same state: it holds the catalogue rows' own transaction ids. */
+  /**
+   * Two states of a table with the same stamp are the same state: it holds the catalogue rows' own transaction ids, what publishes the
+   * table, and whether the role may publish it.
+   */
   readonly stamp: string;
 }
 
@@ -58,7 +62,7 @@ const RELATIONS = `
   ), member AS (
     SELECT oid AS root, oid AS relation FROM root
     UNION
-    SELECT root.oid, part.relid::oid FROM root CROSS JOIN LATERAL pg_partition_tree(root.oid) part WHERE root.relkind = 'p'
+    SELECT root.oid, part.oid FROM root CROSS JOIN LATERAL ${partitionTree('root.oid')} part WHERE root.relkind = 'p'
   ), attributes AS (
     SELECT attrelid, md5(string_agg(attnum || ':' || xmin, ',' ORDER BY attnum)) AS stamp
       FROM pg_attribute WHERE attnum > 0 AND attrelid >= 16384 GROUP BY attrelid
@@ -66,11 +70,14 @@ const RELATIONS = `
     SELECT i.indrelid, string_agg(i.indexrelid || ':' || i.xmin || ':' || coalesce(k.xmin::text, ''), ',' ORDER BY i.indexrelid) AS stamp
       FROM pg_index i LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid
      WHERE i.indrelid >= 16384 AND (i.indisprimary OR i.indisreplident) GROUP BY i.indrelid
+  ), published AS (
+    SELECT prrelid, string_agg(oid::text, ',' ORDER BY oid) AS stamp FROM pg_publication_rel GROUP BY prrelid
   )
   SELECT member.root, root.nspname AS schema, root.relname AS "table", root.relkind = 'p' AS partitioned,
          c.oid, c.relkind::text AS kind,
          ${CREATED_IN_PLACE} AS in_place,
-         concat_ws('/', c.oid, c.relnamespace, c.relname, c.relfilenode, c.relreplident, inherits.xmin, attributes.stamp, indexes.stamp) AS stamp
+         concat_ws('/', c.oid, c.relnamespace, c.relname, c.relfilenode, c.relreplident, inherits.xmin, attributes.stamp, indexes.stamp,
+           pg_has_role(c.relowner, 'USAGE'), published.stamp) AS stamp
     FROM member
     JOIN root ON root.oid = member.root
     JOIN pg_class c ON c.oid = member.relation
@@ -78,6 +85,7 @@ const RELATIONS = `
     LEFT JOIN pg_attribute own ON own.attrelid = c.oid AND own.attnum = -6
     LEFT JOIN attributes ON attributes.attrelid = c.oid
     LEFT JOIN indexes ON indexes.indrelid = c.oid
+    LEFT JOIN published ON published.prrelid = c.oid
    ORDER BY member.root, c.oid`;
 
 const TYPES = `

@@ -47,8 +47,9 @@ class PostgresSource implements CaptureSource {
   }
 
   describe(selector: TableSelector): Promise<readonly TableSchema[]> {
+    const publications = this.#attachment?.published.publications ?? [];
     return this.#withSession('describe', async (client) => {
-      const tables = await readTables(client, selectTables(await listTables(client), selector));
+      const tables = await readTables(client, selectTables(await listTables(client), selector), publications);
       return tables.map(({ schema }) => schema);
     });
   }
@@ -98,7 +99,7 @@ class PostgresSource implements CaptureSource {
   }
 
   remove(identity: CaptureIdentity): Promise<readonly string[]> {
-    return this.#withSession('remove', (client) => removeCapture(client, identity, this.publication === null));
+    return this.#withSession('remove', (client) => removeCapture(client, identity));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

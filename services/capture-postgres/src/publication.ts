@@ -17,6 +17,12 @@ const PUBLISH = {
   inserts: "publish = 'insert, truncate', publish_via_partition_root = false",
 } as const satisfies Record<PublishedChanges, string>;
 
+/**
+ * A table's place in a publication changes under SHARE UPDATE EXCLUSIVE, for which VACUUM and CREATE INDEX CONCURRENTLY may let wait for
+ * hours. Below the server's default deadlock_timeout (1 s), so that it is never the other one that is ended.
+ */
+const SHORT_WAIT = `SET LOCAL lock_timeout = '500ms'`;
+
 /** The tables that a publication names, not their partitions; null: there is no such publication. */
 export async function readPublication(client: Client, name: string): Promise<readonly TableId[] | null> {
   const { rows } = await client.query<{ schema: string | null; table: string | null }>(
@@ -32,33 +38,50 @@ export async function readPublication(client: Client, name: string): Promise<rea
   return rows.flatMap(({ schema, table }) => (schema === null || table === null ? [] : [{ schema, table }]));
 }
 
-/** Makes an empty publication. */
+/** The comment that says that a publication is Millrace's: only such a one is changed or dropped. */
+const MARK = 'Made by Millrace, and dropped by "millrace remove".';
+
+/** Makes an empty publication, with its mark in the same transaction. */
 export async function createPublication(client: Client, name: string, changes: PublishedChanges): Promise<void> {
+  const publication = quoteIdentifier(name);
   await run(
     client,
-    `CREATE PUBLICATION ${quoteIdentifier(name)} WITH (${PUBLISH[changes]})`,
+    `CREATE PUBLICATION ${publication} WITH (${PUBLISH[changes]}); COMMENT ON PUBLICATION ${publication} IS ${client.escapeLiteral(MARK)}`,
     `creating the publication "${name}"`,
   );
 }
 
+/** Whether Millrace made the publication; null: there is none of this name. */
+export async function isMarked(client: Client, name: string): Promise<boolean | null> {
+  const { rows } = await client.query<{ mark: string | null }>(
+    `SELECT obj_description(oid, 'pg_publication') AS mark FROM pg_catalog.pg_publication WHERE pubname = $1`,
+    [name],
+  );
+  const [row] = rows;
+  return row === undefined ? null : row.mark === MARK;
+}
+
+/** @throws MillraceError SOURCE_TABLE_LOCKED where somebody's lock on one of them stands in the way */
 export async function addToPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {
   await run(
     client,
-    `ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${listOf(tables)}`,
+    `${SHORT_WAIT}; ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${listOf(tables)}`,
     `adding tables to the publication "${name}"`,
   );
 }
 
+/** @throws MillraceError SOURCE_TABLE_LOCKED */
 export async function removeFromPublication(client: Client, name: string, tables: readonly TableId[]): Promise<void> {
   await run(
     client,
-    `ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ${listOf(tables)}`,
+    `${SHORT_WAIT}; ALTER PUBLICATION ${quoteIdentifier(name)} DROP TABLE ${listOf(tables)}`,
     `removing tables from the publication "${name}"`,
   );
 }
 
+/** Drops a publication that Millrace made; false: there is none of this name, or it is somebody else's. */
 export async function dropPublication(client: Client, name: string): Promise<boolean> {
-  if ((await readPublication(client, name)) === null) return false;
+  if ((await isMarked(client, name)) !== true) return false;
   await run(client, `DROP PUBLICATION IF EXISTS ${quoteIdentifier(name)}`, `dropping the publication "${name}"`);
   return true;
 }

@@ -15,6 +15,7 @@ export function queryError(error: unknown, doing: string): MillraceError {
   const reason = error instanceof Error ? error.message : String(error);
   const details = { doing, reason, state: state ?? 'none' };
   if (state === null || isConnectionLoss(state)) return new MillraceError('SOURCE_CONNECTION_LOST', details, { cause: error });
+  if (state === '55P03') return new MillraceError('SOURCE_TABLE_LOCKED', details, { cause: error });
   if (state === '42501') return new MillraceError('SOURCE_RIGHTS', details, { cause: error });
   return new MillraceError('SOURCE_QUERY_FAILED', details, { cause: error });
 }

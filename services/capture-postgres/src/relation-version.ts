@@ -44,7 +44,7 @@ export function lenientVersion(current: TableSchema, earlier: TableSchema): Tabl
 /**
  * The version at this place where the catalogue has moved on already: made from the one before and the message alone.
  * Null: more than one history leads there, and they differ in what old rows hold.
- * @param stored the relation's columns as the catalogue has them now, dropped ones included; empty where the relation is gone
+ * @param stored the table's columns as the catalogue has them now, dropped ones included; empty where the table is gone
  */
 export function versionFromMessage(
   relation: ResolvedRelation,
@@ -63,7 +63,7 @@ export function versionFromMessage(
   const freeOrdinals = stored.filter(({ ordinal }) => ordinal > lastOrdinal).map(({ ordinal }) => ordinal);
   const columns: ColumnSchema[] = earlier.columns.filter((column) => column.generated !== null);
   let next = lastOrdinal;
-  for (const [index, { name, typeModifier }] of message.columns.entries()) {
+  for (const [index, { name, typeModifier, key }] of message.columns.entries()) {
     const type = types[index] ?? null;
     const known = before.get(name);
     if (known !== undefined && known.native.declaration === type?.declaration) {
@@ -78,22 +78,38 @@ export function versionFromMessage(
       columns.push(retyped);
       continue;
     }
-    const now = stored.find((column) => column.name === name);
-    next = now?.ordinal ?? freeOrdinals.find((ordinal) => ordinal > next) ?? next + 1;
-    columns.push({ ...ADDED, name, ordinal: next, ...typeOf(type, typeModifier) });
+    const named = stored.find((column) => column.name === name);
+    next = named?.ordinal ?? freeOrdinals.find((ordinal) => ordinal > next) ?? next + 1;
+    const now = stored.find(({ ordinal }) => ordinal === next);
+    // Retyped since: its rows may have been rewritten, with values that the catalogue does not tell any more.
+    if (now !== undefined && now.name !== null && now.declaration !== type.declaration) return null;
+    // Dropped since: until the drop follows, older rows have null in it. They must not be told apart by it, though.
+    if (now?.name == null && key) return null;
+    columns.push({ ...ADDED, name, ordinal: next, missingValue: now?.missingValue ?? null, ...typeOf(type, typeModifier) });
   }
   columns.sort((left, right) => left.ordinal - right.ordinal);
   return { ...earlier, columns, ...identityOf(message, earlier) };
 }
 
 /** What of a new column the message does not tell: as lenient as can be, until the catalogue is observed. */
-const ADDED = { nullable: true, generated: null, identity: 'none', default: null, missingValue: null, collation: null } as const;
+const ADDED = { nullable: true, generated: null, identity: 'none', default: null, collation: null } as const;
 
 function typeOf(type: DeclaredType, typeModifier: number): Pick<ColumnSchema, 'type' | 'native'> {
   return {
     type: systemType(type.name, typeModifier),
     native: { engine: 'postgresql', schema: type.schema, name: type.name, declaration: type.declaration },
   };
+}
+
+/**
+ * Whether a column of the message that is new since `known` attributes may be another than the one that bears its name in the catalogue:
+ * one was dropped since, and the relation's messages look the same for both.
+ */
+export function mayBeAnother({ message }: ResolvedRelation, known: number, stored: readonly StoredAttribute[]): boolean {
+  const since = stored.filter(({ ordinal }) => ordinal > known);
+  return (
+    since.some(({ name }) => name === null) && message.columns.some(({ name }) => since.some((column) => column.name === name))
+  );
 }
 
 /** Type changes that PostgreSQL makes without touching rows: texts and numbers whose limit is lifted or raised. */

@@ -7,14 +7,10 @@ import { dropSlot } from './slot.js';
 
 /**
  * Drops what captures of this task made in the source: slots of any of its journals (an interrupted first start may have left one)
- * and its own publications.
+ * and the publications that bear Millrace's mark.
  * @returns what was dropped, in words; empty where nothing was there.
  */
-export async function removeCapture(
-  client: Client,
-  identity: CaptureIdentity,
-  ownPublications: boolean,
-): Promise<readonly string[]> {
+export async function removeCapture(client: Client, identity: CaptureIdentity): Promise<readonly string[]> {
   const names = captureNames(identity);
   try {
     const dropped: string[] = [];
@@ -26,7 +22,7 @@ export async function removeCapture(
     for (const { name } of rows) {
       if (await dropSlot(client, name, names.applicationPrefix)) dropped.push(`replication slot ${name}`);
     }
-    for (const publication of ownPublications ? [names.publication, names.insertPublication] : []) {
+    for (const publication of [names.publication, names.insertPublication]) {
       if (await dropPublication(client, publication)) dropped.push(`publication ${publication}`);
     }
     return dropped;

@@ -8,13 +8,14 @@ import type { CatalogSession } from './catalog-session.js';
 import { readLeaf } from './catalog-state.js';
 import type { LsnKey } from './lsn.js';
 import type { RelationMessage, TruncateMessage } from './pgoutput.js';
-import { fits, lenientVersion, type ResolvedRelation, versionFromMessage } from './relation-version.js';
+import { fits, lenientVersion, mayBeAnother, type ResolvedRelation, versionFromMessage } from './relation-version.js';
 import { compileRowPlan, type RowPlan } from './row-translator.js';
 import { formatStorageNote, parseStorageNote, rewriteReason, type StorageNote } from './storage-note.js';
 import { readAttributes, readTablesByOid } from './stored-tables.js';
 import type { RelationPlans } from './transaction-decoder.js';
 
 const UNPUBLISHED = 'it could not be published';
+const CHANGED_SEVERAL_TIMES = 'its columns changed several times in a row';
 
 /** A table of the selection as the stream stands with it. */
 interface TrackedTable {
@@ -31,6 +32,8 @@ interface TrackedTable {
 export interface SchemaTrackerOptions {
   readonly catalog: CatalogSession;
   readonly journal: EventWriter;
+  /** What the stream subscribes to. */
+  readonly publications: readonly string[];
   readonly known: readonly TableVersion[];
   readonly needsLoad: (table: TableSchema, reason: string) => string;
   /** Asks for an observation of the catalogue soon. */
@@ -169,13 +172,13 @@ export class SchemaTracker implements RelationPlans {
   /** The version that the message tells of, or why only a load brings it. */
   async #changedVersion(relation: ResolvedRelation, table: TrackedTable): Promise<TableSchema | string> {
     const earlier = table.version.schema;
-    const { oid } = relation.message;
     const { catalog } = this.options;
-    const [now] = await catalog.run((client) => readTablesByOid(client, [table.oid]));
+    const attributes = await catalog.run((client) => readAttributes(client, table.oid));
+    if (mayBeAnother(relation, knownAttributes(table), attributes)) return CHANGED_SEVERAL_TIMES;
+    const [now] = await catalog.run((client) => readTablesByOid(client, [table.oid], this.options.publications));
     if (now !== undefined && fits(relation, now.schema))
       return rewriteReason({ schema: earlier, note: table.note }, now) ?? lenientVersion(now.schema, earlier);
-    const attributes = oid === table.oid ? await catalog.run((client) => readAttributes(client, oid)) : [];
-    return versionFromMessage(relation, earlier, attributes) ?? 'its columns changed several times in a row';
+    return versionFromMessage(relation, earlier, attributes) ?? CHANGED_SEVERAL_TIMES;
   }
 
   /**
@@ -306,14 +309,27 @@ export class SchemaTracker implements RelationPlans {
   }
 }
 
+/** How many columns the table has had when its note was taken, dropped ones included. */
+function knownAttributes({ oid, note, version }: TrackedTable): number {
+  const last = Math.max(0, ...version.schema.columns.map(({ ordinal }) => ordinal));
+  return Math.max(last, note.relations.get(oid)?.writtenBy.length ?? 0);
+}
+
 function reasonToLoad(table: TrackedTable, { state, schema, note }: ObservedTable): string | null {
   if (table.version.schema.replicaIdentity === 'nothing' && schema.replicaIdentity !== 'nothing')
     return 'its old rows can be named from now on';
+  if (leftPublication(table, note, schema)) return 'it was out of the publication for a while';
   const known = table.note.relations;
   if ([...known.keys()].some((oid) => !note.relations.has(oid))) return 'a partition was detached or dropped';
   if ([...state.relations.values()].some(({ oid, createdInPlace }) => !known.has(oid) && !createdInPlace))
     return 'a partition was attached';
   return rewriteReason({ schema: table.version.schema, note: table.note }, { schema, note });
+}
+
+/** Somebody took it out, and what changed until it was back is not in the stream. Another identity moves it between publications, though. */
+function leftPublication({ note, version }: TrackedTable, now: StorageNote, schema: TableSchema): boolean {
+  if (version.schema.replicaIdentity !== schema.replicaIdentity) return false;
+  return note.membership !== '' && note.membership !== now.membership;
 }
 
 /** A new filenode alone (TRUNCATE, VACUUM FULL) is no new version; another set of partitions is one, so that its note tells them. */

@@ -8,6 +8,7 @@ import { queryError } from './query-error.js';
 import { openSession } from './session.js';
 import { type ExportedSnapshotOptions, openExportedSnapshot } from './snapshot.js';
 import { sourceClock } from './source-clock.js';
+import { checkIdentity } from './source-identity.js';
 
 export interface SecondSnapshotOptions extends Omit<ExportedSnapshotOptions, 'snapshotName' | 'position' | 'takenAtMicros'> {
   readonly identity: SourceIdentity;
@@ -16,7 +17,7 @@ export interface SecondSnapshotOptions extends Omit<ExportedSnapshotOptions, 'sn
 /**
  * A further snapshot at an exactly known position, from a temporary slot: any other way to take one sees commits that are in the log
  * already but not yet visible. Waits for every transaction that is open now. The slot is gone when this returns.
- * @throws MillraceError SLOT_LIMIT where no slot is left
+ * @throws MillraceError SLOT_LIMIT where no slot is left, SOURCE_MOVED
  */
 export async function openSecondSnapshot(options: SecondSnapshotOptions): Promise<Snapshot> {
   const { signal } = options;
@@ -28,6 +29,7 @@ export async function openSecondSnapshot(options: SecondSnapshotOptions): Promis
   const abort = (): void => void replication.connection.stream.destroy();
   signal.addEventListener('abort', abort, { once: true });
   try {
+    await checkIdentity(replication, options.identity);
     const takenAtMicros = await sourceClock(replication);
     const { rows } = await replication.query<{ consistent_point: string; snapshot_name: string }>(
       `CREATE_REPLICATION_SLOT millrace_load_${randomBytes(6).toString('hex')} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`,

@@ -227,6 +227,22 @@ test('remove drops what any start of the task made, and says what; a second time
   expect(await capture.source.remove(capture.identity)).toEqual([]);
 });
 
+test("a publication of the task's name that a person made is neither used, changed nor dropped", async () => {
+  await using capture = await CaptureHarness.open();
+  const name = `millrace_${capture.identity.task}`;
+  await capture.sql.query(
+    `CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE u (id int PRIMARY KEY); CREATE PUBLICATION ${name} FOR TABLE u`,
+  );
+  await expect(capture.first()).rejects.toMatchObject({
+    code: 'PUBLICATION_FOREIGN',
+    message: expect.stringContaining(name),
+  });
+  expect(await capture.source.remove(capture.identity)).toEqual([]);
+  expect(await leftovers(capture)).toEqual([`publication ${name}`]);
+  const { rows } = await capture.sql.query('SELECT tablename FROM pg_publication_tables');
+  expect(rows).toEqual([{ tablename: 'u' }]);
+});
+
 test('a first start drops the slot that an interrupted one left', async () => {
   await using capture = await started();
   await capture.stop();

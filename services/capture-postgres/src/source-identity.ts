@@ -22,6 +22,20 @@ export async function readIdentity(client: Client): Promise<SourceIdentity> {
   }
 }
 
+/**
+ * For a further session of an attached capture: behind an address there may be another server by now, or the same on a new timeline.
+ * @throws MillraceError SOURCE_MOVED
+ */
+export async function checkIdentity(client: Client, expected: SourceIdentity): Promise<void> {
+  const found = await readIdentity(client);
+  if (found.source === expected.source && found.timeline === expected.timeline) return;
+  throw new MillraceError('SOURCE_MOVED', { found: describe(found), expected: describe(expected) });
+}
+
+function describe({ source, timeline }: SourceIdentity): string {
+  return `${source} on timeline ${timeline}`;
+}
+
 /** The forks in the history of the timeline that the server is on. @param replication a walsender session */
 export async function readTimelineHistory(replication: Client, timeline: number): Promise<readonly TimelineFork[]> {
   // The first timeline has no history file.

@@ -9,6 +9,7 @@ const relationNote = fc.record({
 const note = fc.record({
   oid: fc.nat(),
   awaiting: fc.oneof(fc.constant(null), fc.string({ minLength: 1 })),
+  membership: fc.array(fc.nat(), { maxLength: 2 }).map((oids) => oids.join()),
   relations: fc.array(fc.tuple(fc.nat(), relationNote), { maxLength: 5 }).map((entries) => new Map(entries)),
 });
 

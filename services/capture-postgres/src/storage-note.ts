@@ -1,4 +1,4 @@
-import type { ColumnSchema, TableSchema } from '@millrace/contract/table.js';
+import type { TableSchema } from '@millrace/contract/table.js';
 
 /** How one relation's rows were stored when a version was described. */
 export interface RelationNote {
@@ -15,29 +15,31 @@ export interface StorageNote {
   readonly oid: number;
   /** Why the table's rows have to be loaded, where its changes are not carried until then; null: they are carried. */
   readonly awaiting: string | null;
+  /** The table's entries in the task's publications: others mean that it was in none for a while. Empty where a publication holds all tables. */
+  readonly membership: string;
   readonly relations: ReadonlyMap<number, RelationNote>;
 }
 
 /**
- * `oid|reason|relation:filenode:runs;…`: the reason percent-encoded and mostly empty, runs as `transaction*columns`, where `x` stands
- * for columns without values of their own.
+ * `oid|reason|membership|relation:filenode:runs;…`: the reason percent-encoded and mostly empty, runs as `transaction*columns`, where `x`
+ * stands for columns without values of their own.
  */
-export function formatStorageNote({ oid, awaiting, relations }: StorageNote): string {
+export function formatStorageNote({ oid, awaiting, membership, relations }: StorageNote): string {
   const entries = [...relations].toSorted(([left], [right]) => left - right);
-  return `${oid}|${encodeURIComponent(awaiting ?? '')}|${entries.map(([relation, note]) => `${relation}:${note.filenode}:${formatRuns(note.writtenBy)}`).join(';')}`;
+  return `${oid}|${encodeURIComponent(awaiting ?? '')}|${membership}|${entries.map(([relation, note]) => `${relation}:${note.filenode}:${formatRuns(note.writtenBy)}`).join(';')}`;
 }
 
 /** Null where the text is no note: its version was not made by this connector. */
 export function parseStorageNote(text: string): StorageNote | null {
-  const match = /^(\d+)\|([^|]*)\|(.*)$/.exec(text);
+  const match = /^(\d+)\|([^|]*)\|([\d,]*)\|(.*)$/.exec(text);
   if (match === null) return null;
-  const [, oid = '', reason = '', rest = ''] = match;
+  const [, oid = '', reason = '', membership = '', rest = ''] = match;
   const relations = new Map<number, RelationNote>();
   for (const entry of rest === '' ? [] : rest.split(';')) {
     const [relation = '', filenode = '', runs = ''] = entry.split(':');
     relations.set(Number(relation), { filenode: Number(filenode), writtenBy: parseRuns(runs) });
   }
-  return { oid: Number(oid), awaiting: reason === '' ? null : decodeURIComponent(reason), relations };
+  return { oid: Number(oid), awaiting: reason === '' ? null : decodeURIComponent(reason), membership, relations };
 }
 
 function formatRuns(writtenBy: readonly (string | null)[]): string {
@@ -69,24 +71,21 @@ export interface StoredVersion {
  * Why the rows may have changed between two versions without a change in the stream; null: they have not. PostgreSQL logs no rows when
  * ALTER TABLE rewrites a table (ALTER COLUMN TYPE, a default computed per row); it then writes the columns' catalogue rows, too.
  * VACUUM FULL, CLUSTER and TRUNCATE give a new filenode and leave them alone (but for the columns whose missing value a rewrite
- * makes superfluous, which cannot be told from an ALTER: those tables load once more than they need).
+ * makes superfluous, and columns that were added since the earlier version: neither can be told from an ALTER, and those tables load
+ * once more than they need).
  */
 export function rewriteReason(earlier: StoredVersion, later: StoredVersion): string | null {
-  const computed = later.schema.columns.find(
-    (column) => computedPerRow(column) && !earlier.schema.columns.some(({ ordinal }) => ordinal === column.ordinal),
-  );
   for (const [relation, now] of later.note.relations) {
     const before = earlier.note.relations.get(relation);
     if (before === undefined || before.filenode === now.filenode) continue;
     if (before.writtenBy.some((by, index) => by !== null && now.writtenBy[index] !== null && by !== now.writtenBy[index]))
       return 'its rows were rewritten';
-    if (computed !== undefined) return `column "${computed.name}" was added with a value computed for each row`;
+    const added = now.writtenBy.flatMap((by, index) => (by !== null && index >= before.writtenBy.length ? [index + 1] : []));
+    // A rewrite leaves no missing value. A partition's columns are not numbered as its root's.
+    const told = (ordinal: number): boolean =>
+      relation === later.note.oid &&
+      later.schema.columns.some((column) => column.ordinal === ordinal && column.missingValue !== null);
+    if (!added.every(told)) return 'its rows were rewritten with a column that was added';
   }
   return null;
-}
-
-/** Rows from before the column have a value that the catalogue does not tell. */
-function computedPerRow(column: ColumnSchema): boolean {
-  if (column.missingValue !== null || column.generated !== null) return false;
-  return column.default !== null || column.identity !== 'none';
 }

@@ -15,6 +15,7 @@ import { ReadPacing } from './read-pacing.js';
 import { ReplicationStream } from './replication-stream.js';
 import { SchemaTracker } from './schema-tracker.js';
 import { openSession } from './session.js';
+import { checkIdentity } from './source-identity.js';
 import { TransactionDecoder } from './transaction-decoder.js';
 import { retainedLogBytes, walsenderTimeoutMs, walsenderWorks } from './walsender-watch.js';
 
@@ -42,7 +43,7 @@ const SILENCE_CHECK_MS = 10_000;
 
 /**
  * Streams everything after the position into the journal until the signal; returns normally then.
- * @throws MillraceError SOURCE_CONNECTION_LOST, SOURCE_SILENT, SLOT_BUSY (retry: attach and stream again), SLOT_INVALIDATED,
+ * @throws MillraceError SOURCE_CONNECTION_LOST, SOURCE_MOVED, SOURCE_SILENT, SLOT_BUSY (retry: attach and stream again), SLOT_INVALIDATED,
  * PUBLICATION_MISSING, SOURCE_PROTOCOL …
  */
 export async function streamChanges(
@@ -79,6 +80,7 @@ async function streamUntil(
   const tracker = new SchemaTracker({
     catalog,
     journal,
+    publications: context.published.publications,
     known: options.known,
     needsLoad: options.needsLoad,
     wake: () => alarm.ring(),
@@ -88,6 +90,7 @@ async function streamUntil(
     failure.abort(error),
   );
   try {
+    await catalog.run((session) => checkIdentity(session, context.identity));
     const timeoutMs = await catalog.run(walsenderTimeoutMs);
     const statusEveryMs = timeoutMs > 0 ? Math.min(STATUS_AT_LEAST_MS, timeoutMs / 3) : STATUS_AT_LEAST_MS;
     const decoder = new TransactionDecoder(journal, tracker, context.identity, after.key);
@@ -175,6 +178,10 @@ class StreamSession {
       applicationName: `${context.names.applicationPrefix}stream`,
       replication: true,
       signal,
+    });
+    await checkIdentity(client, context.identity).catch(async (error: unknown) => {
+      await closeSession(client);
+      throw error;
     });
     await using stream = await ReplicationStream.start(client, {
       slot: context.names.slot,

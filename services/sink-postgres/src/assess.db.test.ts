@@ -90,6 +90,27 @@ test('triggers and foreign keys that fire, and policies that hide rows, are told
   expect(await assessAsRole([t])).toEqual(['error TARGET_ROW_SECURITY app.t']);
 });
 
+test('keys that are not checked for replicated rows are told, the primary key as an error', async () => {
+  await admin.query(
+    `CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY DEFERRABLE, v text UNIQUE DEFERRABLE INITIALLY DEFERRED)`,
+  );
+  // PostgreSQL's own doing: the sink's session lets the second row in.
+  await admin.query(`INSERT INTO app.t VALUES (1, 'x'); INSERT INTO app.t VALUES (1, 'x')`);
+  expect((await admin.query('SELECT FROM app.t')).rowCount).toBe(2);
+  expect(await assess(admin, [t])).toEqual(['error TARGET_KEY_DEFERRABLE app.t', 'warning TARGET_KEY_DEFERRABLE app.t']);
+  expect(await assess(admin, [t], 'DROP_AND_CREATE')).toEqual([]);
+
+  await admin.query('TRUNCATE app.t; CREATE UNIQUE INDEX ON app.t (id)');
+  expect(await assess(admin, [t])).toEqual(['warning TARGET_KEY_DEFERRABLE app.t']);
+  await expect(admin.query(`INSERT INTO app.t VALUES (1, 'x'), (1, 'y')`)).rejects.toMatchObject({ code: '23505' });
+
+  await admin.query(
+    `ALTER TABLE app.t OWNER TO ${role}; GRANT USAGE ON SCHEMA app TO ${role}; GRANT CREATE ON DATABASE ${database.name} TO ${role}`,
+  );
+  // Its session fires triggers, these among them.
+  expect(await assessAsRole([t])).toEqual(['warning TARGET_TRIGGERS_FIRE app.t']);
+});
+
 test('a table that cannot hold the rows is refused before anything is written, unless it is made anew', async () => {
   await admin.query(
     'CREATE SCHEMA app; CREATE TABLE app.t (id smallint, extra int NOT NULL); CREATE VIEW app.u AS SELECT 1 AS id',

@@ -112,7 +112,7 @@ async function assessTable(client: Client, table: TableSchema, preparation: Tabl
     const mismatches = incompatibilities(table, await readPresentTable(client, oid)).map((mismatch) =>
       findingOf('error', 'TARGET_TABLE_INCOMPATIBLE', `${where}.${mismatch.column}`, { table: where, ...mismatch }),
     );
-    return [...mismatches, ...(await assessRights(client, oid, where))];
+    return [...mismatches, ...(await assessDeferrableKeys(client, oid, where)), ...(await assessRights(client, oid, where))];
   } catch (error) {
     if (!(error instanceof MillraceError)) throw error;
     return [{ severity: 'error', code: error.code, where, message: error.message, remedy: error.remedy }];
@@ -187,4 +187,30 @@ async function assessRights(client: Client, oid: number, where: string): Promise
   if (firing.length > 0)
     findings.push(findingOf('warning', 'TARGET_TRIGGERS_FIRE', where, { table: where, triggers: firing.join(', ') }));
   return findings;
+}
+
+const deferrableRow = z.object({ name: z.string(), primary: z.boolean(), replaced: z.boolean() });
+
+// A trigger checks a deferrable constraint (PostgreSQL manual, CREATE TABLE: the index alone lets duplicates in), and in a session with
+// session_replication_role = replica it does not fire unless it is enabled as ALWAYS or REPLICA.
+const DEFERRABLE_KEYS = `
+  SELECT k.conname::text AS name, k.contype = 'p' AS primary,
+         EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_index own ON own.indexrelid = k.conindid
+           WHERE i.indrelid = k.conrelid AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+             AND i.indkey::int2[] <@ own.indkey::int2[] AND i.indkey::int2[] @> own.indkey::int2[]) AS replaced
+  FROM pg_catalog.pg_constraint k
+  WHERE k.conrelid = $1 AND k.contype IN ('p', 'u') AND k.condeferrable AND current_setting('session_replication_role') = 'replica'
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled IN ('R', 'A'))
+  ORDER BY 1`;
+
+/** Keys of the target that let duplicates of replicated rows in; without its primary key, a table's rows could double unnoticed. */
+async function assessDeferrableKeys(client: Client, oid: number, where: string): Promise<readonly Finding[]> {
+  const { rows } = await client.query(DEFERRABLE_KEYS, [oid]);
+  return z
+    .array(deferrableRow)
+    .parse(rows)
+    .filter(({ replaced }) => !replaced)
+    .map(({ name, primary }) =>
+      findingOf(primary ? 'error' : 'warning', 'TARGET_KEY_DEFERRABLE', where, { table: where, constraint: name }),
+    );
 }

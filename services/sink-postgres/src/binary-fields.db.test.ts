@@ -235,7 +235,7 @@ async function written({ declaration, type, values }: Case, way: 'copy' | 'unnes
   const plan = writePlanOf(version, { ...table, suspended: false });
   if ('missing' in plan) throw new Error(plan.missing);
   if (way === 'copy') {
-    expect(await copyIn(client, copyStatement(plan), new CopyBinary().encode(plan, log, rows))).toBe(values.length);
+    expect(await copyIn(client, copyStatement(plan), [new CopyBinary().encode(plan, log, rows)])).toBe(values.length);
   } else {
     const statement = insertStatement(plan);
     const { rowCount } = await client.query(statement.text, new ArrayParameters().encode(plan, statement, log, rows));

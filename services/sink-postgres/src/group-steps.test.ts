@@ -60,8 +60,10 @@ describe('steps', () => {
     ]);
   });
 
-  test('a later timeline lies behind every position of an earlier one', () => {
-    expect(isCovered({ ...position(5), timeline: 2 }, position(10))).toBe(false);
+  test('#6 what a load holds is told by the place in the log, also where one of the two is told with a later timeline', () => {
+    expect(isCovered({ ...position(5), timeline: 2 }, position(10))).toBe(true);
+    expect(isCovered({ ...position(11), timeline: 2 }, position(10))).toBe(false);
+    expect(isCovered(position(5), { ...position(10), timeline: 2 })).toBe(true);
     expect(isCovered(position(10), position(10))).toBe(true);
     expect(isCovered(position(11), position(10))).toBe(false);
   });

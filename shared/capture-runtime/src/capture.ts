@@ -9,7 +9,7 @@ import { JournalWriter } from '@millrace/journal/journal-writer.js';
 import type { LoadTopic } from '@millrace/journal/load-topic.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { JournalEventWriter } from './journal-event-writer.js';
-import { pendingLoads } from './load-plan.js';
+import { loadedBeyond, pendingLoads } from './load-plan.js';
 import { LoadProducer } from './load-producer.js';
 
 export type CaptureStatus =
@@ -101,19 +101,31 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
     return `${claim.epoch}.${loadsNamed}`;
   };
 
-  const known: TableVersion[] = [...claim.knownTables];
+  let known: readonly TableVersion[] = claim.knownTables;
+  if (claim.position !== null && claim.position.timeline !== attached.acknowledged.timeline) {
+    // A failover: what the journal holds lies before the fork, or attaching would have failed. Rows that a load read further on may not.
+    const beyond = await loadedBeyond(loadTopic.controlRecords(running), claim.position);
+    const again: TableVersion[] = [];
+    for (const table of known) {
+      const change = { kind: 'load', load: nextLoad(), reason: 'the source failed over behind its load' } as const;
+      again.push(beyond.has(tableKey(table.source)) ? await writer.schema(table.schema, change) : table);
+    }
+    known = again;
+  }
   if (claim.position === null) {
     const described = await source.describe(selector);
     // All at once: one by one, a thousand tables would take the registry ten seconds.
     await journal.registerTables(described);
+    const first: TableVersion[] = [];
     for (const table of described) {
-      known.push(
+      first.push(
         await writer.schema(
           table,
           options.migrationType === 'cdc' ? { kind: 'version' } : { kind: 'load', load: nextLoad(), reason: 'first start' },
         ),
       );
     }
+    known = first;
     writer.progress(attached.acknowledged);
     writer.flush();
   }

@@ -1,8 +1,9 @@
 import type { LoadEvent, LoadRecord } from '@millrace/codec/load-record.js';
 import { newTableVersion } from '@millrace/codec/row-schema.js';
+import { tableKey } from '@millrace/codec/table-key.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { describe, expect, test } from 'vitest';
-import { canContinue, newPendingLoad, type PendingLoad, pendingLoads, readAgain } from './load-plan.js';
+import { canContinue, loadedBeyond, newPendingLoad, type PendingLoad, pendingLoads, readAgain } from './load-plan.js';
 
 const table = { schema: 'public', table: 't' };
 const version: TableVersion = newTableVersion(
@@ -34,11 +35,15 @@ const began = (load: string, attempt: number, restart = attempt > 1): LoadEvent 
   takenAtMicros: 7n,
 });
 
+async function* recordsOf(...events: readonly LoadEvent[]): AsyncGenerator<LoadRecord> {
+  for (const event of events) yield { ...event, epoch: 0n };
+}
+
 async function pending(...events: readonly LoadEvent[]) {
-  const records = (async function* (): AsyncGenerator<LoadRecord> {
-    for (const event of events) yield { ...event, epoch: 0n };
-  })();
-  return (await pendingLoads(records, () => Promise.resolve(version))).map(({ load, attempt }) => ({ load, attempt }));
+  return (await pendingLoads(recordsOf(...events), () => Promise.resolve(version))).map(({ load, attempt }) => ({
+    load,
+    attempt,
+  }));
 }
 
 test('a load that was only requested is read after a restart', async () => {
@@ -87,9 +92,6 @@ const chunkEnded = (attempt: number, index: number): LoadEvent => ({
 });
 const continued = (load: string, attempt: number): LoadEvent => began(load, attempt, false);
 
-async function* recordsOf(...events: readonly LoadEvent[]): AsyncGenerator<LoadRecord> {
-  for (const event of events) yield { ...event, epoch: 0n };
-}
 const resolve = (): Promise<TableVersion> => Promise.resolve(version);
 
 test('#13 after a restart it is known which chunks were begun and which of them ended, over all attempts', async () => {
@@ -150,4 +152,13 @@ describe('a load goes on in another snapshot', () => {
   ])('not where %s', (_, load, current) => {
     expect(canContinue(load, asOf, current)).toBe(false);
   });
+});
+
+test('#6 a load that was read past the end of the journal is told, ended or not, until the table is requested again', async () => {
+  const before = { ...asOf, key: '' };
+  const ended: LoadEvent = { kind: 'ended', load: '0.1', table, attempt: 1, chunks: 4 };
+  const events: readonly LoadEvent[] = [requested('0.1'), began('0.1', 1), ended];
+  expect([...(await loadedBeyond(recordsOf(...events), before))]).toEqual([tableKey(table)]);
+  expect([...(await loadedBeyond(recordsOf(...events), asOf))]).toEqual([]);
+  expect([...(await loadedBeyond(recordsOf(...events, requested('3.1')), before))]).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import type { LoadRecord } from '@millrace/codec/load-record.js';
+import { comparePositions } from '@millrace/codec/position.js';
 import { tableKey } from '@millrace/codec/table-key.js';
 import type { ChunkSpec } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
@@ -56,6 +57,20 @@ export async function pendingLoads(records: AsyncIterable<LoadRecord>, resolve: 
     else await follow(load, record, resolve);
   }
   return [...pending.values()];
+}
+
+/**
+ * Tables whose last load, ended or not, was read at a place that the journal has not reached, by table key. On another timeline that place
+ * may lie beyond the fork: their rows may never have been in the source as it goes on.
+ */
+export async function loadedBeyond(records: AsyncIterable<LoadRecord>, journal: Position): Promise<ReadonlySet<string>> {
+  const beyond = new Set<string>();
+  for await (const record of records) {
+    const key = tableKey(record.table);
+    if (record.kind === 'requested') beyond.delete(key);
+    else if (record.kind === 'began' && comparePositions(record.asOf, journal) > 0) beyond.add(key);
+  }
+  return beyond;
 }
 
 /**

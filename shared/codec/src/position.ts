@@ -4,19 +4,27 @@ import { MillraceError } from '@millrace/errors/millrace-error.js';
 
 /**
  * Negative, zero or positive, as `left` lies before, at or after `right`. Only the lower-case hexadecimal keys are compared,
- * which is comparing their bytes.
- * @throws MillraceError POSITION_INCOMPARABLE for positions of different sources or timelines.
+ * which is comparing their bytes. Across timelines, too: a later one continues the log of an earlier one from their fork on, and a
+ * capture lets nothing of a task lie beyond a fork (TIMELINE_FORKED; loads that might are made again). The timeline decides
+ * nothing here: what was written before a fork and is read after it bears the later one.
+ * @throws MillraceError POSITION_INCOMPARABLE for positions of different sources.
  */
 export function comparePositions(left: Position, right: Position): number {
-  requireSameHistory(left, right);
+  if (left.source !== right.source) throw incomparable(left, right);
   if (left.key === right.key) return 0;
   return left.key < right.key ? -1 : 1;
 }
 
-/** @throws MillraceError POSITION_INCOMPARABLE */
+/**
+ * What one incarnation writes lies on one timeline.
+ * @throws MillraceError POSITION_INCOMPARABLE
+ */
 export function requireSameHistory(left: Position, right: Position): void {
-  if (left.source === right.source && left.timeline === right.timeline) return;
-  throw new MillraceError('POSITION_INCOMPARABLE', { left: describePosition(left), right: describePosition(right) });
+  if (left.source !== right.source || left.timeline !== right.timeline) throw incomparable(left, right);
+}
+
+function incomparable(left: Position, right: Position): MillraceError {
+  return new MillraceError('POSITION_INCOMPARABLE', { left: describePosition(left), right: describePosition(right) });
 }
 
 /** The same place: also for positions that have no order. Two nulls (nothing yet) are the same. */

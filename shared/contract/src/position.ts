@@ -1,8 +1,8 @@
 /**
  * A place in a source's log. The key is opaque outside its connector, but by contract keys of one
- * source and one timeline order bytewise, so runtimes can compare positions without knowing the engine
- * (PostgreSQL: the commit's END LSN as 8 big-endian bytes). Positions of different sources or timelines
- * do not compare: `comparePositions` in codec throws.
+ * source order bytewise, so runtimes can compare positions without knowing the engine
+ * (PostgreSQL: the commit's END LSN as 8 big-endian bytes). Timelines share the log up to their fork, and nothing of a task lies
+ * beyond one. Positions of different sources do not compare: `comparePositions` in codec throws.
  */
 export interface Position {
   /** Identity of the source's history, e.g. PostgreSQL's system identifier with the database's oid. */

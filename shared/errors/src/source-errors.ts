@@ -19,6 +19,12 @@ export const sourceErrors = {
     cause: 'The server did not accept what Millrace asked.',
     remedy: 'Correct what the message names; if nothing is wrong there, report it with the log at --log-level debug.',
   },
+  SOURCE_TABLE_LOCKED: {
+    class: 'retry',
+    message: 'A lock on a table of the source stood in the way while {doing}: {reason}.',
+    cause: 'A VACUUM, an index build or an open transaction holds a lock that the statement conflicts with.',
+    remedy: 'Nothing: it is tried again. Who holds it: SELECT * FROM pg_locks WHERE granted AND relation IS NOT NULL.',
+  },
   // The stream: slot, publication, timeline, protocol.
   SOURCE_PROTOCOL: {
     class: 'fatal',
@@ -38,6 +44,12 @@ export const sourceErrors = {
     cause:
       'The source URL leads to another server or database now, or the server was made anew; log positions mean nothing there.',
     remedy: 'Point --source back at the original, or remove the task (`millrace remove`) and start it anew.',
+  },
+  SOURCE_MOVED: {
+    class: 'retry',
+    message: 'A further connection to the source reached {found}, where {expected} was attached to.',
+    cause: 'The source failed over, or its address leads to another server now.',
+    remedy: 'Nothing: the capture attaches anew, and says so if it cannot go on there.',
   },
   SOURCE_IN_RECOVERY: {
     class: 'operator',
@@ -112,6 +124,12 @@ export const sourceErrors = {
     message: 'The publication "{publication}" does not publish {missing}.',
     cause: 'A publication that the settings name is used as it is; Millrace does not change it.',
     remedy: 'ALTER PUBLICATION so that it publishes them, or leave publicationName out: Millrace makes its own.',
+  },
+  PUBLICATION_FOREIGN: {
+    class: 'operator',
+    message: 'There is a publication "{publication}" already, and Millrace did not make it.',
+    cause: "The task's own publication would bear that name; somebody else's is neither changed nor dropped.",
+    remedy: 'Give the task another name, or rename the publication: ALTER PUBLICATION … RENAME TO …',
   },
   SOURCE_SCHEMA_UNSETTLED: {
     class: 'retry',

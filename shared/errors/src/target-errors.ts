@@ -205,6 +205,14 @@ export const targetErrors = {
     remedy:
       'GRANT SET ON PARAMETER session_replication_role TO the role (PostgreSQL 15 and later), or disable them while the task runs.',
   },
+  TARGET_KEY_DEFERRABLE: {
+    class: 'operator',
+    message: 'The constraint "{constraint}" of {table} is deferrable: nothing checks it for replicated rows.',
+    cause:
+      'PostgreSQL checks a deferrable unique constraint by a trigger, and triggers do not fire for replicated rows. A row that comes to one of the same key would go in beside it.',
+    remedy:
+      'Make it not deferrable in the target: ALTER TABLE … DROP CONSTRAINT …, then ADD PRIMARY KEY or UNIQUE with its columns. Or leave the table out of the target: Millrace makes it with a key that is not deferrable.',
+  },
   TARGET_EXTENSION_MISSING: {
     class: 'operator',
     message: 'The target lacks the extension "{extension}", which {table} needs.',

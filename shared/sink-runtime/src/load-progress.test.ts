@@ -36,6 +36,13 @@ test('changes at or below the position of the loaded rows are covered', () => {
   expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf, chunks: [] });
 });
 
+test('#6 a load on a later timeline than the stream still reads covers what lies before it', () => {
+  const later = { ...asOf, timeline: 2 };
+  const progress = new LoadProgress([table('completed', '0.1', { asOf: later })]);
+  expect(progress.coverage(source, { from: { ...asOf, key: '01' }, upTo })).toEqual({ asOf: later, chunks: [] });
+  expect(progress.coverage(source, { from: { ...asOf, timeline: 3 }, upTo })).toBeNull();
+});
+
 test('#55 a load that has just ended covers the changes that its rows hold, before the target is asked again', () => {
   const progress = new LoadProgress([table('full load', '0.1')]);
   progress.settled(source, { kind: 'loaded', asOf, chunksApplied: [] });

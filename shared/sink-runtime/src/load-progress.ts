@@ -92,7 +92,7 @@ export class LoadProgress {
       coverage = coverageOf(table);
       this.#coverages.set(table, coverage);
     }
-    return coverage === null || (from !== null && isAtOrPast(from, coverage.asOf)) ? null : coverage;
+    return coverage === null || (from !== null && comparePositions(from, coverage.asOf) >= 0) ? null : coverage;
   }
 
   #holdsBack(key: string): boolean {
@@ -109,12 +109,6 @@ function everything(from: Position | null, upTo: Position | null): Coverage | nu
 
 /** Longer and higher than any connector's key. */
 const HIGHEST_KEY = 'f'.repeat(128);
-
-/** After a failover the stream is on a later timeline than the load was: everything of it lies past the load. */
-function isAtOrPast(position: Position, other: Position): boolean {
-  if (position.source === other.source && position.timeline > other.timeline) return true;
-  return comparePositions(position, other) >= 0;
-}
 
 function isWaiting({ state, load }: TableProgress): boolean {
   return load !== null && (state === 'before load' || state === 'full load' || state === 'being reloaded');

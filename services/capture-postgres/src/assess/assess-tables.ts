@@ -6,6 +6,7 @@ import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import type { DescribedTable } from '../catalog/describe-tables.js';
+import { partitionTree } from '../catalog/partition-tree.js';
 import { filterCondition } from '../row-filter.js';
 import { findingOf } from './finding-of.js';
 
@@ -30,7 +31,7 @@ const RELATIONS = `
   WITH tree AS (
     SELECT c.oid AS root, c.oid FROM pg_class c WHERE c.oid = ANY ($1::oid[])
     UNION
-    SELECT c.oid, part.relid::oid FROM pg_class c CROSS JOIN LATERAL pg_partition_tree(c.oid) part WHERE c.oid = ANY ($1::oid[]) AND c.relkind = 'p'
+    SELECT c.oid, part.oid FROM pg_class c CROSS JOIN LATERAL ${partitionTree('c.oid')} part WHERE c.oid = ANY ($1::oid[]) AND c.relkind = 'p'
   )
   SELECT tree.root, n.nspname AS schema, c.relname AS "table", c.relkind::text AS kind, c.relpersistence = 'u' AS unlogged,
          has_schema_privilege(n.oid, 'USAGE') AS may_use_schema,

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { missingValues, partitionTree } from './partition-tree.js';
 
 /** A leaf's own replica identity: what the log says about old rows is decided by the relation that stores them. */
 export interface StoredIdentity {
@@ -101,8 +102,8 @@ const TABLES = `
          CASE WHEN c.relkind = 'r' THEN (SELECT json_agg(own.identity) FROM (${IDENTITY('c')}) own)
               ELSE coalesce((
                 SELECT json_agg(leaf.identity)
-                FROM pg_partition_tree(c.oid) part
-                JOIN pg_class l ON l.oid = part.relid AND part.isleaf AND l.relkind = 'r'
+                FROM ${partitionTree('c.oid')} part
+                JOIN pg_class l ON l.oid = part.oid AND l.relkind = 'r'
                 CROSS JOIN LATERAL (${IDENTITY('l')}) leaf),
                 (SELECT json_agg(own.identity) FROM (${IDENTITY('c')}) own))
          END AS identities
@@ -116,6 +117,7 @@ const TABLES_BY_NAME = `${TABLES} (n.nspname::text, c.relname::text) IN (SELECT 
 
 // A serial column is one whose default is the sequence that belongs to it (pg_depend: 'a' from the sequence to the column).
 const COLUMNS = `
+  WITH ${missingValues('$1::oid[]')}
   SELECT a.attrelid AS table_oid, a.attnum AS ordinal, a.attname AS name, a.atttypid AS type_oid, a.atttypmod AS modifier,
          format_type(a.atttypid, a.atttypmod) AS declaration, a.attnotnull AS not_null,
          a.attidentity::text AS identity, a.attgenerated::text AS generated,
@@ -126,9 +128,10 @@ const COLUMNS = `
              AND owns.refclassid = 'pg_class'::regclass AND owns.refobjid = a.attrelid AND owns.refobjsubid = a.attnum
            WHERE uses.classid = 'pg_attrdef'::regclass AND uses.objid = d.oid AND uses.refclassid = 'pg_class'::regclass
              AND uses.refobjid <> a.attrelid) AS serial,
-         CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END AS missing,
+         missing.value AS missing,
          CASE WHEN a.attcollation <> 0 THEN ${COLLATION('a.attcollation', 'a.atttypid')} END AS collation
   FROM pg_attribute a
+  LEFT JOIN missing ON missing.relation = a.attrelid AND missing.ordinal = a.attnum
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
   WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
   ORDER BY a.attrelid, a.attnum`;

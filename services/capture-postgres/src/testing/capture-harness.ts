@@ -31,6 +31,8 @@ export class CaptureHarness implements AsyncDisposable {
   acknowledging = true;
   /** The role that the capture connects as; null: the superuser. */
   user: string | null = null;
+  /** The server of this machine that the capture connects to; null: the database's own. */
+  port: number | null = null;
   /** The position that the journal began with. */
   start: Position | undefined;
   #source: CaptureSource | undefined;
@@ -127,6 +129,7 @@ export class CaptureHarness implements AsyncDisposable {
   #url(): string {
     const url = new URL(this.database.url);
     if (this.user !== null) url.username = this.user;
+    if (this.port !== null) url.port = String(this.port);
     return url.href;
   }
 

@@ -24,6 +24,7 @@ export class RunProgress {
   loadedAtMs: number | null = null;
   rowsApplied = 0;
   transactionsApplied = 0;
+  /** Null while it is not known: before the first change, and while the worker that would tell it is cut off. */
   sourceLagMs: number | null = null;
   targetLagMs: number | null = null;
   captured: Position | null = null;
@@ -49,6 +50,7 @@ export class RunProgress {
       case 'retrying':
       case 'failed':
         this.lastFailure = message.failure;
+        this.#forgetLag(role);
         return;
       case 'alive':
       case 'stopped':
@@ -98,10 +100,17 @@ export class RunProgress {
         return;
       case 'claimed':
         this.awaitingLoad = null;
+        this.#forgetLag('capture');
         return;
       case 'streaming':
         return;
     }
+  }
+
+  /** The last lag told grows older than it says. Of what is not captured, nobody knows how long the target will lack it. */
+  #forgetLag(role: WorkerRole): void {
+    if (role === 'capture') this.sourceLagMs = null;
+    this.targetLagMs = null;
   }
 
   #sink({ status }: Extract<FromWorker, { kind: 'sink' }>): void {

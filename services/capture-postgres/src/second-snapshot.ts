@@ -24,8 +24,6 @@ export async function openSecondSnapshot(options: SecondSnapshotOptions): Promis
     replication: true,
     signal,
   });
-  const abort = (): void => void replication.connection.stream.destroy();
-  signal.addEventListener('abort', abort, { once: true });
   try {
     const { rows } = await replication.query<{ consistent_point: string; snapshot_name: string }>(
       `CREATE_REPLICATION_SLOT millrace_load_${randomBytes(6).toString('hex')} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT`,
@@ -40,7 +38,6 @@ export async function openSecondSnapshot(options: SecondSnapshotOptions): Promis
       throw new MillraceError('SLOT_LIMIT', { reason: cause instanceof Error ? cause.message : '' }, { cause });
     throw queryError(cause, 'taking a further snapshot');
   } finally {
-    signal.removeEventListener('abort', abort);
     await closeSession(replication);
   }
 }

@@ -50,9 +50,9 @@ export class LoadTopic implements AsyncDisposable {
     this.lanes = parts.lanes;
   }
 
-  /** For the capture of this epoch; a sink ignores what captures of lower epochs write after it. */
-  writer(epoch: bigint): LoadTopicWriter {
-    return new LoadTopicWriter(this.#parts, epoch);
+  /** For the capture of this epoch; a sink ignores what captures of lower epochs write after it. Nothing is written after the signal's abort. */
+  writer(epoch: bigint, signal?: AbortSignal): LoadTopicWriter {
+    return new LoadTopicWriter(this.#parts, epoch, signal);
   }
 
   reader(): LoadTopicReader {
@@ -70,14 +70,14 @@ export class LoadTopicWriter implements AsyncDisposable {
   readonly #parts: LoadTopicParts;
   readonly #queues: readonly AppendQueue[];
 
-  constructor(parts: LoadTopicParts, epoch: bigint) {
+  constructor(parts: LoadTopicParts, epoch: bigint, signal: AbortSignal | undefined) {
     this.#parts = parts;
     this.lanes = parts.lanes;
     this.epoch = epoch;
     const { client, topic, metrics } = parts;
     this.#queues = Array.from(
       { length: 1 + parts.lanes },
-      (_, partition) => new AppendQueue(new PartitionWriter({ client, topic, partition, metrics })),
+      (_, partition) => new AppendQueue(new PartitionWriter({ client, topic, partition, metrics }), signal),
     );
   }
 
@@ -102,7 +102,7 @@ export class LoadTopicWriter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const queue of this.#queues) await queue[Symbol.asyncDispose]();
+    await Promise.all(this.#queues.map((queue) => queue[Symbol.asyncDispose]()));
   }
 
   #append(partition: number, event: LoadEvent): Promise<void> {

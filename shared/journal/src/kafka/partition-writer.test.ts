@@ -23,7 +23,7 @@ function scriptedKafka(answers: readonly Answer[]) {
         if (answer === undefined) throw new Error('no answer is scripted');
         return answer(record);
       };
-      return { via: { connect: async () => undefined, send }, close: async () => undefined };
+      return { via: { send }, ready: Promise.resolve(), close: async () => undefined };
     },
   };
   return { writer: new PartitionWriter({ client, topic: 't', partition: 2, metrics: NO_METRICS }), producers };

@@ -1,7 +1,7 @@
 import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import kafkajs, { type IHeaders, type RecordMetadata } from 'kafkajs';
 import type { JournalMetrics } from '../journal-metrics.js';
-import type { Connected, KafkaClient, KafkaProducer } from './kafka-client.js';
+import type { Connections, KafkaClient, KafkaProducer } from './kafka-client.js';
 import { protocolErrorType } from './kafka-error.js';
 
 /** Brokers number an idempotent producer's records per partition in 31 bits, and kafkajs wraps that wrongly. */
@@ -30,7 +30,7 @@ export interface PartitionWriterOptions {
  */
 export class PartitionWriter implements AsyncDisposable {
   readonly #options: PartitionWriterOptions;
-  #producer: Promise<Connected<KafkaProducer>> | undefined;
+  #producer: Connections<KafkaProducer> | undefined;
   #records = 0;
   #sending = false;
 
@@ -40,8 +40,9 @@ export class PartitionWriter implements AsyncDisposable {
 
   /**
    * Resolves, when Kafka holds the records durably, with the first one's offset. While the fate of a send is unknown the same bytes are
-   * sent again, for at most the client's patience; so the log may hold them twice, and the first copy may lie below the offset returned.
-   * @throws MillraceError KAFKA_UNAVAILABLE where the fate stayed unknown: the caller must not send anything else.
+   * sent again, for at most the client's patience and until the signal's abort; so the log may hold them twice, and the first copy may lie below the offset returned.
+   * @throws MillraceError KAFKA_UNAVAILABLE, or the signal's reason, where the fate stayed unknown: the caller must not send anything
+   * else.
    */
   async send(records: readonly OutgoingRecord[], signal?: AbortSignal): Promise<bigint> {
     invariant(!this.#sending, 'one send in flight for a partition');
@@ -65,7 +66,8 @@ export class PartitionWriter implements AsyncDisposable {
     if (this.#records + records.length > RECYCLE_AFTER_RECORDS) await this.#dropProducer();
     this.#records += records.length;
     try {
-      const { via } = await this.#connected();
+      const { via, ready } = this.#connected();
+      await ready;
       const messages = records.map(({ value, headers }) => ({
         partition,
         key: null,
@@ -105,13 +107,8 @@ export class PartitionWriter implements AsyncDisposable {
     return BigInt(entry.baseOffset);
   }
 
-  #connected(): Promise<Connected<KafkaProducer>> {
-    this.#producer ??= this.#connect();
-    return this.#producer;
-  }
-
-  async #connect(): Promise<Connected<KafkaProducer>> {
-    const producer = this.#options.client.producer({
+  #connected(): Connections<KafkaProducer> {
+    this.#producer ??= this.#options.client.producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
@@ -119,21 +116,14 @@ export class PartitionWriter implements AsyncDisposable {
       // kafkajs asks for at least one.
       retry: { retries: 1, initialRetryTime: 50 },
     });
-    try {
-      await producer.via.connect();
-      return producer;
-    } catch (error) {
-      this.#producer = undefined;
-      await producer.close();
-      throw error;
-    }
+    return this.#producer;
   }
 
   async #dropProducer(): Promise<void> {
     const producer = this.#producer;
     this.#producer = undefined;
     this.#records = 0;
-    if (producer !== undefined) await (await producer).close();
+    await producer?.close();
   }
 }
 

@@ -5,6 +5,7 @@ import type { Snapshot } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableId, TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { AbortScope } from '@millrace/flow/abort.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
@@ -33,7 +34,7 @@ export function createPostgresSource(settings: PostgresSourceSettings): CaptureS
 }
 
 class PostgresSource implements CaptureSource {
-  readonly #disposed = new AbortController();
+  readonly #disposed = new AbortScope();
   #attachment: Attachment | undefined;
   #acknowledged: LsnKey = LSN_ZERO;
 

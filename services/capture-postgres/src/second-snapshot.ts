@@ -26,8 +26,6 @@ export async function openSecondSnapshot(options: SecondSnapshotOptions): Promis
     replication: true,
     signal,
   });
-  const abort = (): void => void replication.connection.stream.destroy();
-  signal.addEventListener('abort', abort, { once: true });
   try {
     await checkIdentity(replication, options.identity);
     const takenAtMicros = await sourceClock(replication);
@@ -44,7 +42,6 @@ export async function openSecondSnapshot(options: SecondSnapshotOptions): Promis
       throw new MillraceError('SLOT_LIMIT', { reason: cause instanceof Error ? cause.message : '' }, { cause });
     throw queryError(cause, 'taking a further snapshot');
   } finally {
-    signal.removeEventListener('abort', abort);
     await closeSession(replication);
   }
 }

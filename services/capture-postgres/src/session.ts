@@ -1,4 +1,4 @@
-import { closeSession, connect } from '@millrace/postgres/connect.js';
+import { closeSession, connect, connectTimeoutMs, timeLimit } from '@millrace/postgres/connect.js';
 import { connectError } from '@millrace/postgres/connect-error.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
@@ -43,6 +43,7 @@ export interface SessionOptions {
   readonly applicationName: string;
   /** True: a walsender (`replication=database`), which takes replication commands and plain SQL without parameters. */
   readonly replication?: boolean;
+  /** Its abort ends the session at once, whatever it is at. */
   readonly signal?: AbortSignal;
 }
 
@@ -54,6 +55,7 @@ export interface SessionOptions {
  */
 export async function openSession(connection: ConnectionSettings, options: SessionOptions): Promise<Client> {
   const client = await connect(connection, { ...options, settings: SESSION_SETTINGS });
+  using _ = timeLimit(client, connectTimeoutMs(connection));
   try {
     const wanted = Object.entries(SETTINGS_WHERE_KNOWN).map(([name, value]) => `('${name}', '${value}')`);
     // A walsender takes no parameters.

@@ -1,4 +1,6 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { onAbort } from '@millrace/flow/abort.js';
+import { Changes } from '@millrace/flow/changes.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
@@ -16,6 +18,7 @@ export interface SnapshotSessionsOptions {
   readonly snapshotName: string;
   /** Most sessions that read at once; further readers wait for one. */
   readonly maxSessions: number;
+  /** Its abort ends every session at once. */
   readonly signal: AbortSignal;
 }
 
@@ -33,7 +36,7 @@ export interface Lease extends AsyncDisposable {
 export class SnapshotSessions implements AsyncDisposable {
   readonly #idle: Client[] = [];
   readonly #all = new Set<Client>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #returned = new Changes();
   #lent = 0;
   #closed = false;
   #holderGone = false;
@@ -63,14 +66,14 @@ export class SnapshotSessions implements AsyncDisposable {
     }
   }
 
-  /** Lends a session, waiting for one where the most are out. */
+  /** Lends a session, waiting for one where the most are out. The signal's abort ends what the reader does with it. */
   async lease(signal: AbortSignal): Promise<Lease> {
-    while (this.#lent >= this.options.maxSessions && !this.#closed) await this.#returned(signal);
+    while (this.#lent >= this.options.maxSessions && !this.#closed && !signal.aborted) await this.#returned.wait(signal);
     signal.throwIfAborted();
     if (this.#closed) throw lost('it was closed');
     this.#lent += 1;
     try {
-      return this.#lend(this.#idle.pop() ?? (await this.#openReader(signal)));
+      return this.#lend(this.#idle.pop() ?? (await this.#openReader()), signal);
     } catch (cause) {
       this.#giveBack();
       signal.throwIfAborted();
@@ -81,7 +84,7 @@ export class SnapshotSessions implements AsyncDisposable {
   /** Runs queries one after the other outside of the snapshot: they see the catalogue as it is now. */
   async outside<T>(run: (client: Client) => Promise<T>): Promise<T> {
     const turn = this.#outsideTurn.then(async () => {
-      this.#outside ??= openSession(this.options.connection, { applicationName: this.options.applicationName });
+      this.#outside ??= this.#openOutside();
       try {
         return await run(await this.#outside);
       } catch (cause) {
@@ -106,7 +109,7 @@ export class SnapshotSessions implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#returned.notify();
     const outside = this.#outside === undefined ? [] : [this.#outside.then(closeSession, () => undefined)];
     await Promise.all([closeSession(this.holder), ...[...this.#all].map(closeSession), ...outside]);
   }
@@ -134,8 +137,13 @@ export class SnapshotSessions implements AsyncDisposable {
     }
   }
 
-  async #openReader(signal: AbortSignal): Promise<Client> {
-    const client = await openInSnapshot({ ...this.options, signal }, this.name);
+  #openOutside(): Promise<Client> {
+    const { connection, applicationName, signal } = this.options;
+    return openSession(connection, { applicationName, signal });
+  }
+
+  async #openReader(): Promise<Client> {
+    const client = await openInSnapshot(this.options, this.name);
     if (this.#closed) {
       await closeSession(client);
       throw lost('it was closed');
@@ -144,15 +152,17 @@ export class SnapshotSessions implements AsyncDisposable {
     return client;
   }
 
-  #lend(client: Client): Lease {
+  #lend(client: Client, signal: AbortSignal): Lease {
     let usable = false;
+    const link = onAbort(signal, () => void client.connection.stream.destroy());
     return {
       client,
       keep: () => {
         usable = true;
       },
       [Symbol.asyncDispose]: async () => {
-        if (usable && !this.#closed && client.getTransactionStatus() === 'T') {
+        link[Symbol.dispose]();
+        if (usable && !this.#closed && client.getTransactionStatus() === 'T' && client.connection.stream.writable) {
           this.#idle.push(client);
         } else {
           this.#all.delete(client);
@@ -165,19 +175,7 @@ export class SnapshotSessions implements AsyncDisposable {
 
   #giveBack(): void {
     this.#lent -= 1;
-    this.#waiting.shift()?.();
-  }
-
-  async #returned(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.#waiting.push(wake);
-      signal.addEventListener('abort', wake, { once: true });
-    });
+    this.#returned.notify();
   }
 }
 

@@ -116,8 +116,6 @@ class PostgresSnapshot implements Snapshot {
     const statement = copyStatement(table, relation, chunk);
     const encoder = table.encoding === 'rows' ? new CopyRowsEncoder(version) : null;
     await using lease = await this.sessions.lease(signal);
-    const abort = (): void => void lease.client.connection.stream.destroy();
-    signal.addEventListener('abort', abort, { once: true });
     try {
       // A lock that a savepoint took goes with it: the source's own DDL waits for one chunk and not for the whole load.
       await lease.client.query('SAVEPOINT chunk');
@@ -136,8 +134,6 @@ class PostgresSnapshot implements Snapshot {
         );
       }
       throw await this.sessions.explain(cause, `reading ${named(table.schema).table}`);
-    } finally {
-      signal.removeEventListener('abort', abort);
     }
   }
 

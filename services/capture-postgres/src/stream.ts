@@ -3,6 +3,7 @@ import type { StreamOptions } from '@millrace/contract/capture.js';
 import type { EventWriter } from '@millrace/contract/events.js';
 import type { Position } from '@millrace/contract/position.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { AbortScope, abortable, onAbort } from '@millrace/flow/abort.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import { CatalogObserver, nudge } from './catalog-observer.js';
@@ -52,14 +53,13 @@ export async function streamChanges(
   journal: EventWriter,
   options: StreamOptions,
 ): Promise<void> {
-  const failure = new AbortController();
-  const signal = AbortSignal.any([options.signal, failure.signal]);
+  using running = new AbortScope(options.signal);
   try {
-    await streamUntil(signal, failure, { context, after, journal, options });
+    await streamUntil(running, { context, after, journal, options });
   } catch (error) {
-    if (!signal.aborted) failure.abort(error);
+    running.abort(error);
   }
-  if (!options.signal.aborted) throw queryError(failure.signal.reason, 'streaming changes');
+  if (!options.signal.aborted) throw queryError(running.signal.reason, 'streaming changes');
 }
 
 interface Streaming {
@@ -69,11 +69,9 @@ interface Streaming {
   readonly options: StreamOptions;
 }
 
-async function streamUntil(
-  signal: AbortSignal,
-  failure: AbortController,
-  { context, after, journal, options }: Streaming,
-): Promise<void> {
+/** Until the signal; a failure of either part aborts it with its error. */
+async function streamUntil(running: AbortScope, { context, after, journal, options }: Streaming): Promise<void> {
+  const { signal } = running;
   const client = await openSession(context.connection, { applicationName: `${context.names.applicationPrefix}catalog`, signal });
   const catalog = new CatalogSession(client);
   const alarm = new Alarm();
@@ -87,7 +85,7 @@ async function streamUntil(
     ...(options.onAwaitingLoad === undefined ? {} : { onAwaitingLoad: options.onAwaitingLoad }),
   });
   const observing = observeRegularly({ context, catalog, tracker, alarm, options, signal }).catch((error: unknown) =>
-    failure.abort(error),
+    running.abort(error),
   );
   try {
     await catalog.run((session) => checkIdentity(session, context.identity));
@@ -96,10 +94,10 @@ async function streamUntil(
     const decoder = new TransactionDecoder(journal, tracker, context.identity, after.key);
     await new StreamSession({ context, journal, catalog, decoder, statusEveryMs, signal }).run();
   } catch (error) {
-    failure.abort(error);
+    running.abort(error);
   } finally {
-    failure.abort();
-    // First the session: a query that a dead network never answers ends with it.
+    // Ends the session too: a query that a dead network never answers ends with it.
+    running.abort();
     await closeSession(client);
     await observing;
   }
@@ -130,7 +128,7 @@ async function observeRegularly({ context, catalog, tracker, alarm, options, sig
   }
 }
 
-/** A wait of OBSERVE_EVERY_MS that can be cut short. */
+/** A wait of OBSERVE_EVERY_MS that can be cut short, by a ring or by the signal. */
 class Alarm {
   #early = new AbortController();
 
@@ -140,7 +138,8 @@ class Alarm {
 
   async wait(signal: AbortSignal): Promise<void> {
     await sleep(OBSERVE_AT_LEAST_MS, signal);
-    await sleep(OBSERVE_EVERY_MS - OBSERVE_AT_LEAST_MS, AbortSignal.any([signal, this.#early.signal]));
+    using _ = onAbort(signal, () => this.ring());
+    await sleep(OBSERVE_EVERY_MS - OBSERVE_AT_LEAST_MS, this.#early.signal);
     this.#early = new AbortController();
   }
 }
@@ -173,32 +172,36 @@ class StreamSession {
   constructor(private readonly options: StreamSessionOptions) {}
 
   async run(): Promise<void> {
-    const { context, decoder, signal } = this.options;
-    const client = await openSession(context.connection, {
-      applicationName: `${context.names.applicationPrefix}stream`,
-      replication: true,
-      signal,
-    });
-    await checkIdentity(client, context.identity).catch(async (error: unknown) => {
-      await closeSession(client);
-      throw error;
-    });
-    await using stream = await ReplicationStream.start(client, {
-      slot: context.names.slot,
-      from: decoder.written,
-      publications: context.published.publications,
-    });
-    const abort = (): void => stream.fail(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
+    const { signal } = this.options;
+    await using stream = await this.#start();
+    using _ = onAbort(signal, () => stream.fail(signal.reason));
     const ticker = setInterval(() => this.#tick(stream), TICK_MS);
     try {
       while (!signal.aborted) await this.#step(stream);
     } finally {
       clearInterval(ticker);
-      signal.removeEventListener('abort', abort);
       this.#sendStatus(stream, false);
     }
+  }
+
+  async #start(): Promise<ReplicationStream> {
+    const { context, decoder, signal } = this.options;
+    // Only while it starts: afterwards it ends by a message of its own, which frees the slot at once.
+    using starting = new AbortScope(signal);
+    const client = await openSession(context.connection, {
+      applicationName: `${context.names.applicationPrefix}stream`,
+      replication: true,
+      signal: starting.signal,
+    });
+    await checkIdentity(client, context.identity).catch(async (error: unknown) => {
+      await closeSession(client);
+      throw error;
+    });
+    return await ReplicationStream.start(client, {
+      slot: context.names.slot,
+      from: decoder.written,
+      publications: context.published.publications,
+    });
   }
 
   /** Writes what the server has sent to the journal, waits where the journal is full, then for more. */
@@ -222,7 +225,7 @@ class StreamSession {
   /** Leaves the socket alone until the promise is kept: the server feels it through TCP. */
   async #hold(stream: ReplicationStream, until: Promise<void>): Promise<void> {
     stream.pause();
-    await settled(until, this.options.signal);
+    await abortable(until, this.options.signal);
   }
 
   #tick(stream: ReplicationStream): void {
@@ -268,23 +271,5 @@ class StreamSession {
     this.#sentStatus = this.options.context.acknowledged();
     this.#statusMs = performance.now();
     stream.sendStatus(this.#sentStatus, ping);
-  }
-}
-
-/** The promise's outcome, or a rejection with the signal's reason if that comes first. */
-async function settled(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  let abort: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () =>
-      reject(
-        signal.reason instanceof Error ? signal.reason : new MillraceError('INTERNAL', { what: 'stopped without a reason' }),
-      );
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    await Promise.race([promise, aborted]);
-  } finally {
-    if (abort !== undefined) signal.removeEventListener('abort', abort);
   }
 }

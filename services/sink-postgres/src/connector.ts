@@ -18,6 +18,7 @@ import type {
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import type { Claimant } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { AbortScope } from '@millrace/flow/abort.js';
 import { closeSession } from '@millrace/postgres/connect.js';
 import { type ConnectionSettings, parseConnectionUrl } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
@@ -52,6 +53,7 @@ class PostgresSink implements SinkWriter {
   readonly #settings: SinkSettings;
   readonly #connection: ConnectionSettings;
   readonly #state: TaskState;
+  readonly #disposed = new AbortScope();
   readonly #loads: SessionPool;
   readonly #others: SessionPool;
   #session: SinkSession | undefined;
@@ -62,8 +64,8 @@ class PostgresSink implements SinkWriter {
     this.#settings = settings;
     this.#connection = connection;
     this.#state = new TaskState(settings.task);
-    this.#loads = new SessionPool(LOAD_SESSIONS, () => openSinkSession(connection, this.#applicationName('load')));
-    this.#others = new SessionPool(OTHER_SESSIONS, () => openSinkSession(connection, this.#applicationName('load')));
+    this.#loads = new SessionPool(LOAD_SESSIONS, () => this.#openSession('load'));
+    this.#others = new SessionPool(OTHER_SESSIONS, () => this.#openSession('load'));
   }
 
   assess(tables: readonly TableSchema[], preparation: TablePreparation): Promise<readonly Finding[]> {
@@ -75,7 +77,7 @@ class PostgresSink implements SinkWriter {
   }
 
   async open(definition: string, claimant?: Claimant): Promise<SinkState> {
-    const session = await openSinkSession(this.#connection, this.#applicationName('claim'));
+    const session = await this.#openSession('claim');
     this.#session = session;
     return this.#doing('claiming the task', async () => {
       this.#generation = await takeOver(session.client, {
@@ -89,7 +91,7 @@ class PostgresSink implements SinkWriter {
         generation: this.#generation,
         policy: this.#settings.policy,
         state: this.#state,
-        open: () => openSinkSession(this.#connection, this.#applicationName('apply')),
+        open: () => this.#openSession('apply'),
         aside: (work) => this.#others.use(({ client }) => work(client)),
       });
       return this.#state.read(session.client);
@@ -184,10 +186,18 @@ class PostgresSink implements SinkWriter {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#loads[Symbol.asyncDispose]();
-    await this.#others[Symbol.asyncDispose]();
-    await this.#applier?.[Symbol.asyncDispose]();
-    if (this.#session !== undefined) await closeSession(this.#session.client);
+    await Promise.all([
+      this.#loads[Symbol.asyncDispose](),
+      this.#others[Symbol.asyncDispose](),
+      this.#applier?.[Symbol.asyncDispose](),
+      this.#session === undefined ? undefined : closeSession(this.#session.client),
+    ]);
+    // Calls that are still open end with their sessions.
+    this.#disposed.abort();
+  }
+
+  #openSession(purpose: SessionPurpose): Promise<SinkSession> {
+    return openSinkSession(this.#connection, this.#applicationName(purpose), this.#disposed.signal);
   }
 
   /** Makes the table ready, unless this load's attempt found it so; a later attempt begins with an empty table. */
@@ -246,7 +256,7 @@ class PostgresSink implements SinkWriter {
   }
 
   async #briefly<T>(purpose: SessionPurpose, work: (client: Client) => Promise<T>): Promise<T> {
-    const { client } = await openSinkSession(this.#connection, this.#applicationName(purpose));
+    const { client } = await this.#openSession(purpose);
     try {
       return await this.#doing(purpose, () => work(client));
     } finally {

@@ -1,8 +1,9 @@
-import { closeSession, connect } from '@millrace/postgres/connect.js';
+import { closeSession, connect, connectTimeoutMs, timeLimit } from '@millrace/postgres/connect.js';
 import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import type { ConnectionSettings } from '@millrace/postgres/connection-url.js';
 import type { Client } from 'pg';
 import { watchSession } from './session-watch.js';
+import { targetError } from './sql-state.js';
 
 /**
  * Fixed for every session of a sink: how texts are read must not depend on a role's or a database's settings, names are always
@@ -34,15 +35,24 @@ export interface SinkSession {
   readonly triggersOff: boolean;
 }
 
-/** Opens a session to the target. @throws MillraceError ENDPOINT_* */
-export async function openSinkSession(connection: ConnectionSettings, applicationName: string): Promise<SinkSession> {
-  const client = await connect(connection, { applicationName, settings: SESSION_SETTINGS });
+/** Opens a session to the target, which the signal's abort ends at once, whatever it is at. @throws MillraceError ENDPOINT_* */
+export async function openSinkSession(
+  connection: ConnectionSettings,
+  applicationName: string,
+  signal?: AbortSignal,
+): Promise<SinkSession> {
+  const client = await connect(connection, {
+    applicationName,
+    settings: SESSION_SETTINGS,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  using _ = timeLimit(client, connectTimeoutMs(connection));
   try {
     await watchSession(client, connection);
     return { client, triggersOff: await switchTriggersOff(client) };
   } catch (error) {
     await closeSession(client);
-    throw error;
+    throw targetError(error, 'opening a session');
   }
 }
 

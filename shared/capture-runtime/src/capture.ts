@@ -4,6 +4,7 @@ import type { ChunkEncoding } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import type { Claimant, MigrationType } from '@millrace/contract/task.js';
+import { AbortScope, abortable, Grace } from '@millrace/flow/abort.js';
 import type { Journal } from '@millrace/journal/journal.js';
 import { JournalWriter } from '@millrace/journal/journal-writer.js';
 import type { LoadTopic } from '@millrace/journal/load-topic.js';
@@ -11,6 +12,9 @@ import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { JournalEventWriter } from './journal-event-writer.js';
 import { loadedBeyond, pendingLoads } from './load-plan.js';
 import { LoadProducer } from './load-producer.js';
+
+/** What is on its way to Kafka at a stop may still get there. What does not is the next incarnation's to find in the journal's tail. */
+const STOP_GRACE_MS = 3_000;
 
 export type CaptureStatus =
   | { readonly kind: 'claimed'; readonly epoch: bigint; readonly journal: string }
@@ -39,7 +43,8 @@ export interface CaptureOptions {
 
 /**
  * One incarnation of a capture, from its claim on the journal to its end: normally by the signal, else by an error whose
- * class tells the caller what to do (retry: start a new incarnation; operator: stop; FENCED: another one runs).
+ * class tells the caller what to do (retry: start a new incarnation; operator: stop; FENCED: another one runs). Ends within seconds of
+ * the signal, whatever hangs; what the source was at then ends when the caller disposes it.
  *
  * The order of the first steps is the protocol's (Capture 1–5): claim, then the journal's tail, then the source; a gap is
  * judged only by a capture that is still in force.
@@ -51,27 +56,32 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
   crashPoint('capture-claimed');
 
   const identity = { task: options.task, journal: claim.journalId };
-  const attached = await source.attach(identity, selector, claim.position).catch(async (error: unknown) => {
-    await claim.checkStillInForce();
+  const attached = await abortable(source.attach(identity, selector, claim.position), signal).catch(async (error: unknown) => {
+    await claim.checkStillInForce(signal);
     throw error;
   });
-  await claim.checkStillInForce();
+  await claim.checkStillInForce(signal);
   crashPoint('capture-attached');
 
-  await using loadTopic = options.loadTopic.writer(claim.epoch);
-  const failure = new AbortController();
-  const running = AbortSignal.any([signal, failure.signal]);
-  const unfinished =
-    claim.position === null ? [] : await pendingLoads(loadTopic.controlRecords(running), (id) => journal.tableVersion(id));
+  using grace = new Grace(signal, STOP_GRACE_MS);
+  using work = new AbortScope(signal);
+  const running = work.signal;
+  const resolve = (id: number): Promise<TableVersion> => journal.tableVersion(id, running);
+  const describe = (): Promise<readonly TableSchema[]> => abortable(source.describe(selector), running);
+  await using loadTopic = options.loadTopic.writer(claim.epoch, running);
+  const unfinished = claim.position === null ? [] : await pendingLoads(loadTopic.controlRecords(running), resolve);
   const producer = new LoadProducer(
     {
       topic: loadTopic,
       snapshot: (tables, stop) => source.snapshot(tables, stop),
       versions: async (tables) => {
         const wanted = new Set(tables.map(tableKey));
-        return journal.registerTables((await source.describe(selector)).filter(({ id }) => wanted.has(tableKey(id))));
+        return journal.registerTables(
+          (await describe()).filter(({ id }) => wanted.has(tableKey(id))),
+          running,
+        );
       },
-      resolve: (id) => journal.tableVersion(id),
+      resolve,
       filter: (table) => selector.filter(table),
       encoding: options.encoding,
       keepsKeys: options.keepsKeys,
@@ -83,15 +93,15 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
   );
   const writer = new JournalEventWriter(
     {
-      sender: claim,
-      register: (table) => journal.registerTable(table),
+      sender: { send: (blocks) => claim.send(blocks, grace.signal) },
+      register: (table) => journal.registerTable(table, running),
       requestLoad: (version, load) => producer.request(version, load),
       onInForce: (position, committedAtMicros) => {
         crashPoint('capture-in-force');
         source.acknowledge(position);
         report({ kind: 'in-force', position, lagMs: lagMs(committedAtMicros) });
       },
-      onFailure: (error) => failure.abort(error),
+      onFailure: (error) => work.abort(error),
     },
     claim.position,
   );
@@ -113,9 +123,9 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
     known = again;
   }
   if (claim.position === null) {
-    const described = await source.describe(selector);
+    const described = await describe();
     // All at once: one by one, a thousand tables would take the registry ten seconds.
-    await journal.registerTables(described);
+    await journal.registerTables(described, running);
     const first: TableVersion[] = [];
     for (const table of described) {
       first.push(
@@ -141,10 +151,10 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
     onRetainedLog: (bytes) => report({ kind: 'retained-log', bytes }),
   });
   const loading = producer.run(attached.snapshot);
-  const work = [streaming, loading].map((part) => part.catch((error: unknown) => failure.abort(error)));
-  await Promise.all(work);
+  const parts = [streaming, loading].map((part) => part.catch((error: unknown) => work.abort(error)));
+  await abortable(Promise.all(parts), grace.signal);
   await writer.close();
-  if (failure.signal.aborted) throw failure.signal.reason;
+  if (!signal.aborted && running.aborted) throw running.reason;
 }
 
 /** Age of a commit now; clocks of two machines may differ, so never below 0. */

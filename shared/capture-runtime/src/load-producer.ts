@@ -5,7 +5,9 @@ import type { ChunkEncoding, ChunkSpec, RowFilter, Snapshot, SnapshotTable } fro
 import type { Position } from '@millrace/contract/position.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { AbortScope, abortable, onAbort } from '@millrace/flow/abort.js';
 import { BoundedQueue } from '@millrace/flow/bounded-queue.js';
+import { Changes } from '@millrace/flow/changes.js';
 import { deferred } from '@millrace/flow/deferred.js';
 import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
@@ -46,7 +48,7 @@ interface ChunkJob {
 export class LoadProducer {
   readonly #options: LoadProducerOptions;
   readonly #pending = new Map<string, PendingLoad>();
-  #wake: (() => void) | undefined;
+  readonly #requested = new Changes();
 
   constructor(options: LoadProducerOptions, unfinished: readonly PendingLoad[]) {
     this.#options = options;
@@ -60,7 +62,7 @@ export class LoadProducer {
     const earlier = this.#pending.get(key);
     if (earlier !== undefined) earlier.finished = true;
     this.#pending.set(key, newPendingLoad(load, version));
-    this.#wake?.();
+    this.#requested.notify();
   }
 
   /** Runs until the signal. `first` is the snapshot that was exported with the log's start, if there is one. */
@@ -72,7 +74,7 @@ export class LoadProducer {
       if (batch.length === 0) {
         await snapshot?.[Symbol.asyncDispose]();
         snapshot = null;
-        await this.#somethingWaits();
+        while (this.#pending.size === 0 && !signal.aborted) await this.#requested.wait(signal);
         continue;
       }
       try {
@@ -160,22 +162,9 @@ export class LoadProducer {
     }
   }
 
-  async #somethingWaits(): Promise<void> {
-    const { signal } = this.#options;
-    await new Promise<void>((resolve) => {
-      if (signal.aborted || this.#pending.size > 0) {
-        resolve();
-        return;
-      }
-      this.#wake = resolve;
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    this.#wake = undefined;
-  }
-
   async #loadAll(snapshot: Snapshot, batch: readonly PendingLoad[]): Promise<void> {
-    const stop = new AbortController();
-    const signal = AbortSignal.any([this.#options.signal, stop.signal]);
+    using stop = new AbortScope(this.#options.signal);
+    const { signal } = stop;
     const lanes = Array.from({ length: this.#options.topic.lanes }, () => new BoundedQueue<ChunkJob>(1));
     const dispatch = async (): Promise<void> => {
       const ends: Promise<void>[] = [];
@@ -189,15 +178,13 @@ export class LoadProducer {
       await Promise.all(ends);
     };
     const work = [dispatch(), ...lanes.map((queue, lane) => this.#readLane(snapshot, queue, lane, signal))];
-    const abandon = (error: unknown): void => {
-      stop.abort(error);
-      for (const queue of lanes) queue.fail(error);
-    };
-    this.#options.signal.addEventListener('abort', () => abandon(this.#options.signal.reason), { once: true });
+    using _ = onAbort(signal, () => {
+      for (const queue of lanes) queue.fail(signal.reason);
+    });
     try {
       await Promise.all(work);
     } catch (error) {
-      abandon(error);
+      stop.abort(error);
       await Promise.allSettled(work);
       if (!this.#options.signal.aborted) throw error;
     }
@@ -261,8 +248,8 @@ export class LoadProducer {
 
   /** Writes the table's end after its last chunk, unless the table was rewritten (it is read again) or requested anew. */
   async #endTable(pending: PendingLoad, allRead: Promise<void>, signal: AbortSignal): Promise<void> {
-    await Promise.race([allRead, aborted(signal)]);
-    if (signal.aborted || pending.finished) return;
+    await abortable(allRead, signal);
+    if (pending.finished) return;
     if (pending.restart) {
       if (pending.attempt >= MAX_ATTEMPTS)
         throw new MillraceError('LOAD_GIVEN_UP', { table: displayTable(pending.version.source), attempts: pending.attempt });
@@ -320,11 +307,4 @@ export class LoadProducer {
     pending.ended.add(chunk.index);
     this.#options.onChunk(pending.version.source, rows);
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -49,7 +49,8 @@ export interface Attached {
 
 /**
  * Reads one source. Methods are called in the order: assess → attach → (describe, stream, acknowledge, snapshot …) → dispose.
- * A connector holds no state that a crash may lose: the journal's tail decides where it goes on.
+ * A connector holds no state that a crash may lose: the journal's tail decides where it goes on. Disposing may come at any time and ends
+ * calls that are still open, with an error and at once, whatever they wait for: how a stop ends what hangs.
  */
 export interface CaptureSource extends AsyncDisposable {
   /** Preflight: reads only, leaves nothing behind. */

@@ -128,6 +128,7 @@ export interface ApplyResult {
   readonly errors: number;
 }
 
+/** Disposing may come at any time and ends calls that are still open, with an error and within seconds, whatever they wait for. */
 export interface SinkWriter extends AsyncDisposable {
   readonly guarantee: SinkGuarantee;
   readonly encodings: readonly ChunkEncoding[];

@@ -27,7 +27,7 @@ export class DeadLetterWriter implements AsyncDisposable {
       register: (registry) => registry.registerRecord('DeadLetter', DEAD_LETTER_SCHEMA_JSON, signal),
     });
     const writer = new PartitionWriter({ client, topic, partition: 0, metrics: options.metrics ?? NO_METRICS });
-    return new DeadLetterWriter(client, new AppendQueue(writer), ids);
+    return new DeadLetterWriter(client, new AppendQueue(writer, signal), ids);
   }
 
   /** Resolves when Kafka holds all of them durably. After a crash some may be there twice: position and ordinal identify a letter. */

@@ -76,13 +76,13 @@ export class Journal implements AsyncDisposable {
   }
 
   /** Registers a table version; resolves only when the registry has it. The same object for the same version each time. */
-  registerTable(schema: TableSchema): Promise<TableVersion> {
-    return this.#parts.registry.register(schema);
+  registerTable(schema: TableSchema, signal?: AbortSignal): Promise<TableVersion> {
+    return this.#parts.registry.register(schema, signal);
   }
 
   /** The same for several at a time: what a first start with many tables is quickest with. */
-  registerTables(schemas: readonly TableSchema[]): Promise<readonly TableVersion[]> {
-    return this.#parts.registry.registerAll(schemas);
+  registerTables(schemas: readonly TableSchema[], signal?: AbortSignal): Promise<readonly TableVersion[]> {
+    return this.#parts.registry.registerAll(schemas, signal);
   }
 
   /** @throws MillraceError REGISTRY_EMPTY, SCHEMA_UNREADABLE, REGISTRY_UNREACHABLE */

@@ -60,9 +60,9 @@ export class LoadTopic implements AsyncDisposable {
     this.lanes = parts.lanes;
   }
 
-  /** For the capture of this epoch; a sink ignores what captures of lower epochs write after it. */
-  writer(epoch: bigint): LoadTopicWriter {
-    return new LoadTopicWriter(this.#parts, epoch);
+  /** For the capture of this epoch; a sink ignores what captures of lower epochs write after it. Nothing is written after the signal's abort. */
+  writer(epoch: bigint, signal?: AbortSignal): LoadTopicWriter {
+    return new LoadTopicWriter(this.#parts, epoch, signal);
   }
 
   reader(): LoadTopicReader {
@@ -82,14 +82,14 @@ export class LoadTopicWriter implements AsyncDisposable {
   /** Where a lane's records are encoded, one after the other: fresh memory outside of the heap makes V8 collect all of it ever again. */
   readonly #rooms = new Map<number, ReturnType<typeof loadRecordWriter>>();
 
-  constructor(parts: LoadTopicParts, epoch: bigint) {
+  constructor(parts: LoadTopicParts, epoch: bigint, signal: AbortSignal | undefined) {
     this.#parts = parts;
     this.lanes = parts.lanes;
     this.epoch = epoch;
     const { client, topic, metrics } = parts;
     this.#queues = Array.from(
       { length: 1 + parts.lanes },
-      (_, partition) => new AppendQueue(new PartitionWriter({ client, topic, partition, metrics })),
+      (_, partition) => new AppendQueue(new PartitionWriter({ client, topic, partition, metrics }), signal),
     );
   }
 
@@ -117,7 +117,7 @@ export class LoadTopicWriter implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const queue of this.#queues) await queue[Symbol.asyncDispose]();
+    await Promise.all(this.#queues.map((queue) => queue[Symbol.asyncDispose]()));
   }
 
   #append(partition: number, event: LoadEvent, room = loadRecordWriter()): Promise<void> {

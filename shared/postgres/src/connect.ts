@@ -1,11 +1,13 @@
 import { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { onAbort } from '@millrace/flow/abort.js';
 import { Client, type ClientConfig } from 'pg';
 import { connectError, isRefusedByServer, sqlStateOf } from './connect-error.js';
 import { type TlsAttempt, tlsAttempts } from './connection-tls.js';
 import type { ConnectionSettings, HostAddress } from './connection-url.js';
 
-const CONNECT_TIMEOUT_MS = 20_000;
+/** Of one host, unless the URL says otherwise: with the pause after it, a host that comes back is found within 10 s. */
+const CONNECT_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 2_000;
 
 export interface SessionOptions {
@@ -15,11 +17,13 @@ export interface SessionOptions {
   readonly settings: Readonly<Record<string, string>>;
   /** True: a walsender (`replication=database`), which takes replication commands and plain SQL without parameters. */
   readonly replication?: boolean;
+  /** Its abort ends the session at once, while it opens and afterwards: an open query then fails as over a lost connection. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Connects as libpq does: each host in turn with each way its sslmode allows. A connection that is lost later shows in the
+ * Connects as libpq does: each host in turn with each way its sslmode allows, for as long as the URL's connect_timeout says, or 5 s,
+ * per host. A connection that is lost later shows in the
  * next query's error; it raises no event that nobody listens to.
  * @throws MillraceError ENDPOINT_UNREACHABLE, ENDPOINT_STARTING, ENDPOINT_CONNECTIONS_EXHAUSTED (retry); ENDPOINT_AUTHENTICATION,
  * ENDPOINT_DATABASE_MISSING, ENDPOINT_TLS_REFUSED, ENDPOINT_TLS_ROOTS_MISSING, ENDPOINT_CONNECT_REFUSED (operator).
@@ -27,23 +31,41 @@ export interface SessionOptions {
 export async function connect(connection: ConnectionSettings, options: SessionOptions): Promise<Client> {
   let last: unknown;
   for (const address of connection.hosts) {
-    let first: unknown;
+    const deadline = performance.now() + connectTimeoutMs(connection);
+    let telling: unknown;
     for (const tls of tlsAttempts(connection, address.host)) {
       try {
-        return await connectOnce(connection, address, tls, options);
+        return await connectOnce(connection, { address, tls, deadline }, options);
       } catch (cause) {
         options.signal?.throwIfAborted();
-        // Of two attempts the more telling one is shown: a server's own answer rather than "no TLS here".
-        if (first === undefined || sqlStateOf(cause) !== null) first = cause;
+        // Of two attempts the more telling one is shown: a server's own answer, else the last.
+        if (sqlStateOf(telling) === null || sqlStateOf(cause) !== null) telling = cause;
         if (isRefusedByServer(cause)) break;
         if (!fallsBack(cause)) break;
       }
     }
-    last = first;
+    last = telling;
     // A server that answered and refused the login ends the search.
     if (isRefusedByServer(last)) break;
   }
   throw connectError(last, connection);
+}
+
+/**
+ * Ends the session with an error unless it is disposed within the time: what sets a session up must not wait for ever for a server
+ * that has fallen silent.
+ */
+export function timeLimit(client: Client, limitMs: number): Disposable {
+  const timer = setTimeout(() => {
+    const error = new Error(`no answer within ${Math.round(limitMs / 1_000)} s`);
+    client.connection.stream.destroy(Object.assign(error, { code: 'ETIMEDOUT' }));
+  }, limitMs);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
+/** How long connecting to one host, or setting a session up, may take. */
+export function connectTimeoutMs({ connectTimeoutSeconds }: ConnectionSettings): number {
+  return connectTimeoutSeconds > 0 ? connectTimeoutSeconds * 1_000 : CONNECT_TIMEOUT_MS;
 }
 
 /** Ends a session; a server that does not answer is left after a moment, since its side of it ends with the socket. */
@@ -78,8 +100,7 @@ function pausableSocket(): Socket {
 
 async function connectOnce(
   connection: ConnectionSettings,
-  address: HostAddress,
-  tls: TlsAttempt,
+  { address, tls, deadline }: { readonly address: HostAddress; readonly tls: TlsAttempt; readonly deadline: number },
   options: SessionOptions,
 ): Promise<Client> {
   options.signal?.throwIfAborted();
@@ -95,22 +116,19 @@ async function connectOnce(
     options: startupOptions(connection.options, options.settings),
     keepAlive: true,
     keepAliveInitialDelayMillis: 30_000,
-    connectionTimeoutMillis: connection.connectTimeoutSeconds > 0 ? connection.connectTimeoutSeconds * 1_000 : CONNECT_TIMEOUT_MS,
     ...(options.replication === true ? { replication: 'database' as const, stream: pausableSocket } : {}),
   };
   const client = new Client(config);
   client.on('error', () => undefined);
-  const abort = (): void => {
-    client.connection.stream.destroy(new Error('aborted'));
-  };
-  options.signal?.addEventListener('abort', abort, { once: true });
+  const link = onAbort(options.signal, () => client.connection.stream.destroy(new Error('aborted')));
+  client.once('end', () => link[Symbol.dispose]());
+  using _ = timeLimit(client, Math.max(0, deadline - performance.now()));
   try {
     await client.connect();
     return client;
   } catch (cause) {
+    link[Symbol.dispose]();
     client.connection.stream.destroy();
     throw cause;
-  } finally {
-    options.signal?.removeEventListener('abort', abort);
   }
 }

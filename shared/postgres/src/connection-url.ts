@@ -28,7 +28,7 @@ export interface ConnectionSettings {
   readonly sslCert: string | null;
   readonly sslKey: string | null;
   readonly sslPassword: string | null;
-  /** Per host; 0: no limit of our own. */
+  /** Per host; 0: Millrace's own limit. */
   readonly connectTimeoutSeconds: number;
   /** Command-line options for the server, as the URL gives them. */
   readonly options: string;

@@ -1,6 +1,7 @@
 import type { SinkWriter, TablePreparation, TableProgress } from '@millrace/contract/sink.js';
 import type { TableId, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { AbortScope } from '@millrace/flow/abort.js';
 import type { LoadTopicReader } from '@millrace/journal/load-topic.js';
 import { type LoadOutcome, LoadSession } from './load-session.js';
 import { LoadStates } from './load-state.js';
@@ -38,8 +39,8 @@ export class LoadConsumer {
    */
   async session(tables: readonly TableProgress[], onSettled: (table: TableId, outcome: LoadOutcome) => void): Promise<void> {
     const { topic } = this.#options;
-    const stop = new AbortController();
-    const signal = AbortSignal.any([this.#options.signal, stop.signal]);
+    using stop = new AbortScope(this.#options.signal);
+    const { signal } = stop;
     const session = new LoadSession(
       { ...this.#options, states: this.#states, onSettled, onDone: () => stop.abort(), signal },
       tables,

@@ -3,6 +3,7 @@ import type { ApplyResult, SinkWriter, TablePreparation, TableProgress, Transact
 import type { TableId } from '@millrace/contract/table.js';
 import type { Claimant } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { AbortScope, abortable, Grace } from '@millrace/flow/abort.js';
 import { Prefetch } from '@millrace/flow/prefetch.js';
 import type { Journal } from '@millrace/journal/journal.js';
 import { type JournalItem, JournalReader } from '@millrace/journal/journal-reader.js';
@@ -16,6 +17,8 @@ import { LoadProgress } from './load-progress.js';
 import type { TableMapper } from './table-mapper.js';
 
 const PREFETCH_BYTES = 16 * 1024 * 1024;
+/** The group that is being applied at a stop may still be committed. One that is not comes again, from the target's checkpoint. */
+const STOP_GRACE_MS = 3_000;
 
 export type SinkStatus =
   | { readonly kind: 'opened'; readonly checkpoint: Checkpoint | null; readonly tables: readonly TableProgress[] }
@@ -42,42 +45,45 @@ export interface SinkOptions {
 /**
  * One incarnation of a sink: claims the task in the target (older sinks are fenced from there on), reads the journal from the
  * target's own checkpoint, and applies group after group; tables whose load the journal names are loaded beside it, and
- * their changes wait until they are in. Ends by the signal, or by an error whose class tells the caller what to do.
+ * their changes wait until they are in. Ends by the signal, or by an error whose class tells the caller what to do; within seconds of the
+ * signal, whatever hangs: what the target was at then ends when the caller disposes the sink.
  */
 export async function runSink(options: SinkOptions, signal: AbortSignal): Promise<void> {
   const { sink, journal, mapper, report } = options;
-  const state = await sink.open(options.definition, options.claimant);
+  const state = await abortable(sink.open(options.definition, options.claimant), signal);
   report({ kind: 'opened', checkpoint: state.checkpoint, tables: state.tables });
 
-  const failure = new AbortController();
-  const running = AbortSignal.any([signal, failure.signal]);
+  using grace = new Grace(signal, STOP_GRACE_MS);
+  using work = new AbortScope(signal);
+  const running = work.signal;
   await using reader = await JournalReader.open(journal, state.checkpoint, running);
   const checkpoint = state.checkpoint ?? reader.start;
-  if (state.checkpoint === null) await sink.initialize(checkpoint);
+  if (state.checkpoint === null) await abortable(sink.initialize(checkpoint), signal);
 
   const progress = new LoadProgress(state.tables);
   const states = new TableStates(options, progress);
   // What an earlier sink wrote and did not publish any more.
-  await publishDeadLetters(sink, options.deadLetters);
+  await abortable(publishDeadLetters(sink, options.deadLetters), signal);
   const loader = new LoadConsumer({
     sink,
     topic: options.loadTopic,
     mapper,
     preparation: options.preparation,
-    version: (id) => journal.tableVersion(id),
+    version: (id) => journal.tableVersion(id, running),
     onChunk: (table, rows) => report({ kind: 'chunk', table, rows }),
     onTable: (table, tableState) => report({ kind: 'table', table, state: tableState }),
     signal: running,
   });
 
   const items = new Prefetch<JournalItem>(PREFETCH_BYTES);
-  const guard = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => failure.abort(error));
-  await Promise.all([
+  const guard = (part: Promise<void>): Promise<void> => part.catch((error: unknown) => work.abort(error));
+  const parts = Promise.all([
     guard(items.fill(reader, running)),
     guard(runLoads({ options, loader, progress, states }, running)),
     guard(applyAll({ options, items, progress, states, checkpoint }, running)),
   ]);
-  if (failure.signal.aborted && !signal.aborted) throw failure.signal.reason;
+  await abortable(parts, grace.signal);
+  if (!signal.aborted && running.aborted) throw running.reason;
 }
 
 interface Loading {

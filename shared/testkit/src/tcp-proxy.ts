@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter, once, setMaxListeners } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
@@ -114,6 +114,10 @@ class Weather {
   now = HEALTHY;
   readonly #changes = new EventEmitter().setMaxListeners(0);
   readonly #closed = new AbortController();
+
+  constructor() {
+    setMaxListeners(0, this.#closed.signal);
+  }
 
   change(conditions: Partial<Conditions>): void {
     this.now = { ...this.now, ...conditions };

@@ -1,9 +1,11 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { SinkState } from '@millrace/contract/sink.js';
+import { abortable } from '@millrace/flow/abort.js';
 import { exitCodeOf } from '../exit-code.js';
 import { describeFailure, tellStack } from '../failure.js';
+import { finalState } from '../run/final-state.js';
+import { freeSource } from '../run/free-source.js';
 import { judgeEnd } from '../run/judge-end.js';
 import { stopWithParent } from '../run/parent.js';
 import { preflight, refusalOf } from '../run/preflight.js';
@@ -15,9 +17,6 @@ import { reachGoal } from '../run/until.js';
 import { removeTask } from '../task/remove-task.js';
 import { openTask, type Task } from '../task/task.js';
 import { runIncarnations } from '../worker/retry.js';
-
-/** A target that no longer answers must not keep a run from ending. */
-const FINAL_STATE_MS = 2_000;
 
 /** `millrace run`: both services of one task in the foreground. Returns the exit code. */
 export async function runCommand(config: TaskConfig): Promise<number> {
@@ -55,8 +54,9 @@ async function run(config: TaskConfig, { progress, reporter, signal }: Running):
       reporter.stopped({ reason: 'refused', failure: refusal, role: null }, null);
       return exitCodeOf('refused');
     }
-    const done = config.migrationType === 'full-load' ? await loadedBefore(task) : null;
+    const done = config.migrationType === 'full-load' ? await abortable(loadedBefore(task), signal) : null;
     if (done !== null) {
+      await freeSource(task, signal);
       reporter.stopped({ reason: 'loaded', failure: null, role: null }, done);
       return exitCodeOf('loaded');
     }
@@ -80,9 +80,9 @@ async function run(config: TaskConfig, { progress, reporter, signal }: Running):
       signal,
     );
     const { outcome, undo } = judgeEnd(ended, progress, pristine);
-    if (undo) await undoStart(task, reporter);
-    if (outcome.reason === 'loaded' && config.migrationType === 'full-load') await freeSource(task);
-    reporter.stopped(outcome, await finalState(task));
+    if (undo) await abortable(undoStart(task, reporter), signal);
+    if (outcome.reason === 'loaded' && config.migrationType === 'full-load') await freeSource(task, signal);
+    reporter.stopped(outcome, await finalState(() => inspectTarget(task)));
     return exitCodeOf(outcome.reason);
   } catch (error) {
     tellStack(error, config.logLevel);
@@ -96,15 +96,8 @@ async function run(config: TaskConfig, { progress, reporter, signal }: Running):
 
 /** A full-load task that has done its work does nothing more: the target's own account, else null. */
 async function loadedBefore(task: Task): Promise<SinkState | null> {
-  await using sink = await task.openSink();
-  const state = await sink.inspect();
+  const state = await inspectTarget(task);
   return state.tables.length > 0 && state.tables.every((table) => table.state === 'completed') ? state : null;
-}
-
-/** No changes follow a full load: a slot left behind would keep the source's log for ever. */
-async function freeSource(task: Task): Promise<void> {
-  await using source = await task.openSource();
-  await source.remove({ task: task.config.name, journal: '' });
 }
 
 /** The source's position is asked at a moment when the source may be away: as patiently as by the workers. */
@@ -114,7 +107,7 @@ async function goal(task: Task, progress: RunProgress, signal: AbortSignal): Pro
     let position: Position | null = null;
     const ask = async (): Promise<void> => {
       await using source = await task.openSource();
-      position = await source.currentPosition();
+      position = await abortable(source.currentPosition(), signal);
     };
     await runIncarnations(ask, { outageMs: outageMinutes * 60_000, lastProgress: () => 0, onRetry: () => undefined }, signal);
     return position;
@@ -138,11 +131,7 @@ async function undoStart(task: Task, reporter: Reporter): Promise<void> {
   }
 }
 
-/** The target's own account of the task; null where it cannot be asked any more. */
-async function finalState(task: Task): Promise<SinkState | null> {
-  const inspected = (async () => {
-    await using sink = await task.openSink();
-    return await sink.inspect();
-  })().catch(() => null);
-  return await Promise.race([inspected, delay(FINAL_STATE_MS, null, { ref: false })]);
+async function inspectTarget(task: Task): Promise<SinkState> {
+  await using sink = await task.openSink();
+  return await sink.inspect();
 }

@@ -2,6 +2,7 @@ import type { CaptureSource } from '@millrace/contract/capture.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { SinkState, SinkWriter } from '@millrace/contract/sink.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { AbortScope, abortable } from '@millrace/flow/abort.js';
 import { assessTopics } from '@millrace/journal/assess-topics.js';
 import { checkReachable } from '@millrace/journal/reachable.js';
 import { createTableMapper } from '@millrace/mapping/table-mapper.js';
@@ -85,23 +86,15 @@ class Questions {
 }
 
 async function withinDeadline(answered: Promise<void>, questions: Questions, signal: AbortSignal): Promise<void> {
-  const ended = new AbortController();
-  const late = new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new MillraceError('START_TIMEOUT', { who: questions.open, seconds: START_DEADLINE_MS / 1_000 })),
-      START_DEADLINE_MS,
-    );
-    AbortSignal.any([signal, ended.signal]).addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+  using ending = new AbortScope(signal);
+  const timer = setTimeout(
+    () => ending.abort(new MillraceError('START_TIMEOUT', { who: questions.open, seconds: START_DEADLINE_MS / 1_000 })),
+    START_DEADLINE_MS,
+  );
   try {
-    await Promise.race([answered, late]);
+    await abortable(answered, ending.signal);
   } finally {
-    ended.abort();
-    // Where the deadline came first, the answer is nobody's any more.
-    answered.catch(() => undefined);
+    clearTimeout(timer);
   }
 }
 

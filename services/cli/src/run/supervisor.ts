@@ -3,8 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TaskConfig } from '@millrace/config/task-options.js';
 import type { StopReason } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { AbortScope, onAbort } from '@millrace/flow/abort.js';
 import { describeFailure } from '../failure.js';
 import { type FromWorker, tellsOfClaim, type WorkerFailure, type WorkerRole } from '../worker/messages.js';
+import { RestartPolicy } from './restart-policy.js';
 import { WorkerProcess } from './worker-process.js';
 
 /** Within the 10 s that a clean stop may take. */
@@ -12,7 +14,6 @@ const STOP_GRACE_MS = 7_000;
 /** A worker that has said nothing for so long hangs; it says something every 2 s. */
 const SILENCE_MS = 60_000;
 const CHECK_EVERY_MS = 1_000;
-const MAX_RESTART_DELAY_MS = 8_000;
 
 export interface Outcome {
   readonly reason: StopReason;
@@ -37,8 +38,8 @@ export interface SupervisorOptions {
  * silent one, and ends as a whole when a worker gives up, another run fences this one, the goal is reached or the signal aborts.
  */
 export async function supervise(roles: readonly WorkerRole[], options: SupervisorOptions, signal: AbortSignal): Promise<Outcome> {
-  const stop = new AbortController();
-  const running = AbortSignal.any([signal, stop.signal]);
+  using stop = new AbortScope(signal);
+  const running = stop.signal;
   const run = randomUUID();
   const keepers = roles.map((role) => keepAlive({ role, run }, options, running));
   const goal = reachGoal(options, running);
@@ -58,29 +59,20 @@ async function reachGoal({ reached }: SupervisorOptions, signal: AbortSignal): P
   }
 }
 
-const GETS_SOMEWHERE: ReadonlySet<string> = new Set(['in-force', 'chunk', 'applied']);
-
 /** Runs one worker until the signal or until it gives up. */
 async function keepAlive(
   { role, run }: { readonly role: WorkerRole; readonly run: string },
   options: SupervisorOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  let deaths = 0;
-  let lastGood = Date.now();
+  const restarts = new RestartPolicy(options.config.outageMinutes * 60_000, Date.now());
   let held = false;
   for (;;) {
     let failure: WorkerFailure | null = null;
     const onMessage = (message: FromWorker): void => {
       if (message.kind === 'failed') failure = message.failure;
-      if (message.kind === 'capture' || message.kind === 'sink') {
-        held ||= tellsOfClaim(message);
-        // A claim alone is no progress: a worker that dies right after it must not start again without a pause for ever.
-        if (GETS_SOMEWHERE.has(message.status.kind)) {
-          deaths = 0;
-          lastGood = Date.now();
-        }
-      }
+      if (message.kind === 'capture' || message.kind === 'sink') held ||= tellsOfClaim(message);
+      restarts.heard(message, Date.now());
       options.onMessage(role, message);
     };
     const worker = new WorkerProcess(
@@ -92,11 +84,8 @@ async function keepAlive(
     if (signal.aborted) return STOPPED;
     if (failure !== null) return giveUp(role, failure);
     const cause = exit.signal ?? `exit code ${exit.code ?? '?'}`;
-    if (Date.now() - lastGood > options.config.outageMinutes * 60_000) {
-      return giveUp(role, describeFailure(new MillraceError('WORKER_DIES', { role, cause })));
-    }
-    const inMs = deaths === 0 ? 0 : Math.min(MAX_RESTART_DELAY_MS, 200 * 2 ** deaths);
-    deaths += 1;
+    const inMs = restarts.died(Date.now());
+    if (inMs === null) return giveUp(role, describeFailure(new MillraceError('WORKER_DIES', { role, cause })));
     options.onRestart(role, cause, inMs);
     await delay(inMs, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return STOPPED;
@@ -108,12 +97,9 @@ async function watch(worker: WorkerProcess, signal: AbortSignal): Promise<Awaite
   const silence = setInterval(() => {
     if (Date.now() - worker.lastHeardMs > SILENCE_MS) worker.kill();
   }, CHECK_EVERY_MS);
-  const stopping = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  using _ = onAbort(signal, () => worker.stop(STOP_GRACE_MS));
   try {
-    return await Promise.race([worker.exited, stopping.then(() => worker.stop(STOP_GRACE_MS))]);
+    return await worker.exited;
   } finally {
     clearInterval(silence);
   }
@@ -128,8 +114,6 @@ function giveUp(role: WorkerRole, failure: WorkerFailure): Outcome {
 
 function aborted(signal: AbortSignal): Promise<Outcome> {
   return new Promise((resolve) => {
-    const end = (): void => resolve(STOPPED);
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
+    onAbort(signal, () => resolve(STOPPED));
   });
 }

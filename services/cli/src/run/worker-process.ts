@@ -44,14 +44,10 @@ export class WorkerProcess {
   }
 
   /** Asks it to stop; after `graceMs` it is killed, which a restart survives like any crash. */
-  async stop(graceMs: number): Promise<WorkerExit> {
+  stop(graceMs: number): void {
     this.#send({ kind: 'stop' });
     const force = setTimeout(() => this.kill(), graceMs);
-    try {
-      return await this.exited;
-    } finally {
-      clearTimeout(force);
-    }
+    this.#child.once('exit', () => clearTimeout(force));
   }
 
   kill(): void {

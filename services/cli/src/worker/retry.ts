@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 
 const FIRST_DELAY_MS = 200;
-const MAX_DELAY_MS = 8_000;
+const MAX_DELAY_MS = 5_000;
 
 export interface RetryOptions {
   /** How long a server may be away before the last error is thrown. */
@@ -14,8 +14,8 @@ export interface RetryOptions {
 
 /**
  * Runs incarnation after incarnation until one ends by the signal, or fails with an error that is not to be tried again, or
- * nothing has got anywhere for the whole outage time. Delays double from 0.2 s to 8 s, with jitter, so that a server which
- * comes back is found within 10 s.
+ * nothing has got anywhere for the whole outage time. Delays double from 0.2 s to 5 s, with jitter: with the 5 s that one attempt to
+ * connect may take, a server which comes back is found within 10 s.
  */
 export async function runIncarnations(
   incarnation: () => Promise<void>,
@@ -37,11 +37,16 @@ export async function runIncarnations(
         started = Date.now();
       }
       if (Date.now() - started > options.outageMs) throw error;
-      const longest = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
-      const inMs = Math.round(longest * (0.5 + Math.random() / 2));
+      const inMs = retryDelayMs(failures, Math.random());
       failures += 1;
       options.onRetry(error, inMs);
       await delay(inMs, undefined, { signal }).catch(() => undefined);
     }
   }
+}
+
+/** After so many failures in a row; `random` lies between 0 and 1. */
+export function retryDelayMs(failures: number, random: number): number {
+  const longest = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
+  return Math.round(longest * (0.5 + random / 2));
 }

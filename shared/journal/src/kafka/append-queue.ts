@@ -21,13 +21,16 @@ interface Waiting {
  */
 export class AppendQueue implements AsyncDisposable {
   readonly #writer: PartitionWriter;
+  readonly #signal: AbortSignal | undefined;
   readonly #waiting: Waiting[] = [];
   #nextSeq = 0n;
   #failure: { readonly error: unknown } | undefined;
   #running: Promise<void> | undefined;
 
-  constructor(writer: PartitionWriter) {
+  /** The signal's abort is an error like others: what is not known to be durable by then is given up. */
+  constructor(writer: PartitionWriter, signal?: AbortSignal) {
     this.#writer = writer;
+    this.#signal = signal;
   }
 
   /** Resolves when Kafka holds the record durably. */
@@ -51,6 +54,7 @@ export class AppendQueue implements AsyncDisposable {
       try {
         await this.#writer.send(
           batch.map(({ value }, index) => ({ value, headers: { [SEQ_HEADER]: (this.#nextSeq + BigInt(index)).toString() } })),
+          this.#signal,
         );
         this.#nextSeq += BigInt(batch.length);
         for (const { resolve } of batch) resolve();

@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { abortable } from '@millrace/flow/abort.js';
 import kafkajs, { type Admin, type ISocketFactoryArgs, type KafkaConfig } from 'kafkajs';
 import Cluster from 'kafkajs/src/cluster/index.js';
 import { isTransient, type KafkaAttempt, kafkaError, reasonOf } from './kafka-error.js';
@@ -18,11 +19,15 @@ const KEEP_ALIVE_MS = 15_000;
 export const DEFAULT_PATIENCE_MS = 30_000;
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 2_000;
+/** kafkajs's own closing, once its sockets are gone. */
+const CLOSE_TIMEOUT_MS = 1_000;
 
-/** Something with connections of its own. */
-export interface Connected<T> {
+/** Something with connections of its own, from its first attempt to connect on. */
+export interface Connections<T> {
   readonly via: T;
-  /** Ends the connections at once; requests that are open fail. */
+  /** Resolves when connected. */
+  readonly ready: Promise<void>;
+  /** Ends the connections, and attempts to connect, at once; requests that are open fail. */
   readonly close: () => Promise<void>;
 }
 
@@ -32,7 +37,7 @@ export class KafkaClient implements AsyncDisposable {
   readonly patienceMs: number;
   readonly #settings: KafkaSettings;
   readonly #config: KafkaConfig;
-  #admin: Promise<Connected<Admin>> | undefined;
+  #admin: Connections<Admin> | undefined;
 
   constructor(settings: KafkaSettings, patienceMs = DEFAULT_PATIENCE_MS) {
     installLz4();
@@ -43,7 +48,7 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /** For a reader or writer, which keeps a connection busy: a broker answers the requests of one connection one after the other. */
-  cluster(): Connected<Cluster> {
+  cluster(topic: string): Connections<Cluster> {
     const { config, destroy } = trackingSockets(this.#config);
     const cluster = new Cluster({
       ...config,
@@ -52,7 +57,10 @@ export class KafkaClient implements AsyncDisposable {
       allowAutoTopicCreation: false,
       isolationLevel: 0,
     });
-    return closable(cluster, destroy);
+    return connecting(cluster, destroy, async () => {
+      await cluster.connect();
+      await cluster.addTargetTopic(topic);
+    });
   }
 
   /** Runs an administrative request, again while the cluster is between two states. */
@@ -65,7 +73,8 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   /**
-   * Tries again what may succeed later, with growing pauses and jitter, for at most the client's patience.
+   * Tries again what may succeed later, with growing pauses and jitter, for at most the client's patience. The signal's abort ends the
+   * wait at once; a request that is open then ends with its connection, which its user closes.
    * @throws MillraceError KAFKA_UNAVAILABLE when patience ends, KAFKA_UNREACHABLE where no broker was ever reached, and the error's
    * own code at once where another try would not help.
    */
@@ -74,8 +83,9 @@ export class KafkaClient implements AsyncDisposable {
     for (let tries = 0; ; tries++) {
       signal?.throwIfAborted();
       try {
-        return await request();
+        return await abortable(request(), signal);
       } catch (error) {
+        signal?.throwIfAborted();
         if (error instanceof MillraceError || !isTransient(error)) throw this.error(error, attempt);
         const pause = retryPauseMs(tries);
         if (performance.now() + pause > deadline) throw this.#gaveUp(error, attempt);
@@ -86,12 +96,14 @@ export class KafkaClient implements AsyncDisposable {
 
   /** What fails takes the connection with it: another broker may answer, and a stalled one never does. */
   async #asAdmin<T>(request: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = await this.#connectedAdmin();
+    this.#admin ??= this.#connectAdmin();
+    const admin = this.#admin;
     try {
+      await admin.ready;
       return await request(admin.via);
     } catch (error) {
       if (isTransient(error)) {
-        this.#admin = undefined;
+        if (this.#admin === admin) this.#admin = undefined;
         await admin.close();
       }
       throw error;
@@ -110,28 +122,16 @@ export class KafkaClient implements AsyncDisposable {
     return new MillraceError('KAFKA_UNAVAILABLE', { ...attempt, seconds, reason }, { cause: error });
   }
 
-  #connectedAdmin(): Promise<Connected<Admin>> {
-    this.#admin ??= this.#connectAdmin();
-    return this.#admin;
-  }
-
-  async #connectAdmin(): Promise<Connected<Admin>> {
+  #connectAdmin(): Connections<Admin> {
     const { config, destroy } = trackingSockets(this.#config);
-    const admin = closable(new kafkajs.Kafka(config).admin(), destroy);
-    try {
-      await admin.via.connect();
-      return admin;
-    } catch (error) {
-      this.#admin = undefined;
-      await admin.close();
-      throw error;
-    }
+    const admin = new kafkajs.Kafka(config).admin();
+    return connecting(admin, destroy, () => admin.connect());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     const admin = this.#admin;
     this.#admin = undefined;
-    if (admin !== undefined) await (await admin).close();
+    await admin?.close();
   }
 }
 
@@ -141,27 +141,41 @@ function trackingSockets(base: KafkaConfig): {
   readonly destroy: () => void;
 } {
   const sockets = new Set<Socket>();
+  let destroyed = false;
+  // With an error, because kafkajs fails its open requests on that alone.
+  const end = (socket: Socket): void => void socket.destroy(new Error('closed here'));
   const socketFactory = (request: ISocketFactoryArgs): Socket => {
     const socket = openSocket(request);
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
+    // kafkajs tries to connect again by itself.
+    if (destroyed) end(socket);
     return socket;
   };
   return {
     config: { ...base, socketFactory },
     destroy: () => {
-      // With an error, because kafkajs fails its open requests on that alone.
-      for (const socket of sockets) socket.destroy(new Error('closed here'));
+      destroyed = true;
+      for (const socket of sockets) end(socket);
     },
   };
 }
 
-function closable<T extends { disconnect(): Promise<void> }>(via: T, destroy: () => void): Connected<T> {
+function connecting<T extends { disconnect(): Promise<void> }>(
+  via: T,
+  destroy: () => void,
+  connect: () => Promise<void>,
+): Connections<T> {
+  const ready = connect();
+  // Whoever uses it awaits it; where nobody comes to that any more, it must not count as unhandled.
+  ready.catch(() => undefined);
   return {
     via,
+    ready,
     close: async () => {
       destroy();
-      await via.disconnect();
+      const disconnected = via.disconnect().catch(() => undefined);
+      await Promise.race([disconnected, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
     },
   };
 }

@@ -3,7 +3,7 @@ import type Cluster from 'kafkajs/src/cluster/index.js';
 import type { FetchedMessage } from 'kafkajs/src/cluster/index.js';
 import type { JournalMetrics } from '../journal-metrics.js';
 import { checkBounds, type LogBounds } from '../rules/reader-rules.js';
-import type { Connected, KafkaClient } from './kafka-client.js';
+import type { Connections, KafkaClient } from './kafka-client.js';
 import { protocolErrorType } from './kafka-error.js';
 import { leaderOf } from './topic-leader.js';
 
@@ -32,7 +32,7 @@ export interface PartitionReaderOptions {
  */
 export class PartitionReader implements AsyncDisposable {
   readonly #options: PartitionReaderOptions;
-  #connections: Connected<Cluster> | undefined;
+  #connections: Connections<Cluster> | undefined;
 
   constructor(options: PartitionReaderOptions) {
     this.#options = options;
@@ -181,27 +181,15 @@ export class PartitionReader implements AsyncDisposable {
 
   /** Runs a request; what breaks it takes the connections and what they know of the cluster with it, so the next try starts afresh. */
   async #connected<T>(request: (cluster: Cluster) => Promise<T>): Promise<T> {
-    const connections = await this.#connect();
+    this.#connections ??= this.#options.client.cluster(this.#options.topic);
+    const connections = this.#connections;
     try {
+      await connections.ready;
       return await request(connections.via);
     } catch (error) {
       if (this.#connections === connections) await this[Symbol.asyncDispose]();
       throw error;
     }
-  }
-
-  async #connect(): Promise<Connected<Cluster>> {
-    if (this.#connections !== undefined) return this.#connections;
-    const connections = this.#options.client.cluster();
-    try {
-      await connections.via.connect();
-      await connections.via.addTargetTopic(this.#options.topic);
-    } catch (error) {
-      await connections.close();
-      throw error;
-    }
-    this.#connections = connections;
-    return connections;
   }
 
   #checkInside(offset: bigint, bounds: LogBounds): void {

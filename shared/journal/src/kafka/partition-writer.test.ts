@@ -46,8 +46,6 @@ function scriptedKafka(answers: readonly Answer[]) {
     },
   };
   const via: WritingCluster = {
-    connect: async () => undefined,
-    addTargetTopic: async () => undefined,
     findLeaderForPartitions: (_topic, partitions) => ({ '1': partitions }),
     findBroker: async () => broker,
   };
@@ -55,7 +53,7 @@ function scriptedKafka(answers: readonly Answer[]) {
     retry: real.retry.bind(real),
     cluster: () => {
       connections += 1;
-      return { via, close: async () => undefined };
+      return { via, ready: Promise.resolve(), close: async () => undefined };
     },
   };
   const writer = new PartitionWriter({ client, topic: TOPIC, partition: 2, metrics: NO_METRICS });

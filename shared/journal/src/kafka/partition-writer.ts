@@ -3,7 +3,7 @@ import kafkajs from 'kafkajs';
 import type Cluster from 'kafkajs/src/cluster/index.js';
 import type { Broker, ProduceAnswer } from 'kafkajs/src/cluster/index.js';
 import type { JournalMetrics } from '../journal-metrics.js';
-import type { Connected, KafkaClient } from './kafka-client.js';
+import type { Connections, KafkaClient } from './kafka-client.js';
 import { protocolErrorType } from './kafka-error.js';
 import { produceOverhead, produceRequest } from './produce-request.js';
 import { type OutgoingRecord, RecordBatchEncoder } from './record-batch.js';
@@ -26,10 +26,10 @@ const NUMBERS_OF_NO_USE = new Set([
 export type { OutgoingRecord } from './record-batch.js';
 
 /** What is used of kafkajs's cluster. */
-export type WritingCluster = Pick<Cluster, 'connect' | 'addTargetTopic' | 'findLeaderForPartitions' | 'findBroker'>;
+export type WritingCluster = Pick<Cluster, 'findLeaderForPartitions' | 'findBroker'>;
 
 export interface PartitionWriterOptions {
-  readonly client: Pick<KafkaClient, 'retry'> & { readonly cluster: () => Connected<WritingCluster> };
+  readonly client: Pick<KafkaClient, 'retry'> & { readonly cluster: (topic: string) => Connections<WritingCluster> };
   readonly topic: string;
   readonly partition: number;
   readonly metrics: JournalMetrics;
@@ -49,7 +49,7 @@ interface Producer {
 export class PartitionWriter implements AsyncDisposable {
   readonly #options: PartitionWriterOptions;
   readonly #encoder = new RecordBatchEncoder();
-  #connections: Connected<WritingCluster> | undefined;
+  #connections: Connections<WritingCluster> | undefined;
   #producer: Producer | undefined;
   #sending = false;
 
@@ -59,9 +59,10 @@ export class PartitionWriter implements AsyncDisposable {
 
   /**
    * Resolves, when Kafka holds the records durably, with the first one's offset. While the fate of a send is unknown the same batch is
-   * sent again, for at most the client's patience, under the numbers by which the broker knows it. Where the broker has lost those, the
+   * sent again, for at most the client's patience and until the signal's abort, under the numbers by which the broker knows it. Where the broker has lost those, the
    * log may hold the records twice, and the first copy may lie below the offset returned.
-   * @throws MillraceError KAFKA_UNAVAILABLE where the fate stayed unknown: the caller must not send anything else.
+   * @throws MillraceError KAFKA_UNAVAILABLE, or the signal's reason, where the fate stayed unknown: the caller must not send anything
+   * else.
    */
   async send(records: readonly OutgoingRecord[], signal?: AbortSignal): Promise<bigint> {
     invariant(!this.#sending, 'one send in flight for a partition');
@@ -113,13 +114,9 @@ export class PartitionWriter implements AsyncDisposable {
 
   async #leader(): Promise<Broker> {
     const { client, topic, partition } = this.#options;
-    if (this.#connections === undefined) {
-      const connections = client.cluster();
-      this.#connections = connections;
-      await connections.via.connect();
-      await connections.via.addTargetTopic(topic);
-    }
-    const { via } = this.#connections;
+    this.#connections ??= client.cluster(topic);
+    const { via, ready } = this.#connections;
+    await ready;
     return via.findBroker({ nodeId: leaderOf(via, topic, partition) });
   }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { AbortScope } from '@millrace/flow/abort.js';
 import { z } from 'zod';
 import { retryPauseMs } from '../kafka/kafka-client.js';
 import type { RegistrySettings } from './registry-settings.js';
@@ -127,7 +128,12 @@ export class RegistryClient {
     { method, path, body }: { readonly method: string; readonly path: string; readonly body?: unknown },
     signal?: AbortSignal,
   ): Promise<{ readonly reply: Reply } | { readonly reason: string; readonly cause: unknown }> {
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    using request = new AbortScope(signal);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      request.abort();
+    }, REQUEST_TIMEOUT_MS);
     try {
       const response = await fetch(`${this.url}${path}`, {
         method,
@@ -137,14 +143,16 @@ export class RegistryClient {
           ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+        signal: request.signal,
       });
       const text = await response.text();
       if (response.status >= 500 || response.status === 429 || response.status === 408)
         return { reason: `HTTP ${response.status}`, cause: text };
       return { reply: { status: response.status, body: parsedJson(text) } };
     } catch (cause) {
-      return { reason: timeout.aborted ? `no answer within ${REQUEST_TIMEOUT_MS / 1000} s` : networkReason(cause), cause };
+      return { reason: late ? `no answer within ${REQUEST_TIMEOUT_MS / 1000} s` : networkReason(cause), cause };
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -77,9 +77,10 @@ export class Bench implements AsyncDisposable {
     readonly registry: string,
   ) {}
 
-  static async open(sql: string): Promise<Bench> {
+  /** `kafka`: bootstrap servers other than the shared ones. */
+  static async open(sql: string, own: { readonly kafka?: string } = {}): Promise<Bench> {
     const shared = sharedServers();
-    const [kafka, registry] = await Promise.all([shared.kafka(), shared.registry()]);
+    const [kafka, registry] = await Promise.all([own.kafka ?? shared.kafka(), shared.registry()]);
     const bench = new Bench(await createDatabase(), await createDatabase(), kafka, registry);
     await bench.atSource(sql);
     return bench;

@@ -14,8 +14,8 @@ export interface ApplyContext {
   session(signal: AbortSignal): Promise<ApplySession>;
   /** The session is lost or in an unknown state: close it. */
   discardSession(): Promise<void>;
-  /** The target table as it is now, within the session's transaction; undefined where it is not there. */
-  targetTable(client: Client, version: TableVersion): Promise<TargetTable | undefined>;
+  /** The target table as it is now, within the session's transaction, which is asked for where it is not known; undefined: not there. */
+  targetTable(client: () => Promise<Client>, version: TableVersion): Promise<TargetTable | undefined>;
   /** Follows a Schema event in the session's transaction; the target tables it touches are looked up anew afterwards. */
   alterTable(client: Client, version: TableVersion, change: SchemaChange): Promise<void>;
   /** A transaction was rolled back: what was looked up within it may not hold. */

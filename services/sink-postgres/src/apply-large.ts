@@ -2,16 +2,18 @@ import type { Checkpoint, Position } from '@millrace/contract/position.js';
 import type { ApplyResult, TransactionGroup } from '@millrace/contract/sink.js';
 import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
-import type { ApplyContext, ApplySession } from './apply-context.js';
+import type { Client } from 'pg';
+import type { ApplyContext } from './apply-context.js';
 import { prepareSession } from './apply-session.js';
-import { applyStep } from './apply-step.js';
+import { applyStep, type StepWork } from './apply-step.js';
 import { BulkRefused } from './bulk.js';
 import { ChangeLog } from './change-log.js';
-import { lockCheckpoint, moveCheckpoint } from './checkpoint-guard.js';
+import { CheckpointElsewhere, lockCheckpoint, moveCheckpoint } from './checkpoint-guard.js';
 import { GroupOutcome } from './group-outcome.js';
 import { type Step, stepsOf } from './group-steps.js';
-import { begin, commit, fateOf, rollBack } from './group-transaction.js';
+import { begin, commit, fateOf, fencedError, rollBack } from './group-transaction.js';
 import { isCovered } from './is-covered.js';
+import type { Pipeline } from './pipeline.js';
 import { inSavepoint } from './savepoint.js';
 import { isConnectionLoss, targetError } from './sql-state.js';
 
@@ -33,8 +35,10 @@ export async function applyLarge(context: ApplyContext, group: TransactionGroup,
     return await large.run();
   } catch (error) {
     context.forgetTables();
+    await large.pipeline?.abandon();
     if (!isConnectionLoss(error)) {
       await rollBack(context, signal);
+      if (error instanceof CheckpointElsewhere) throw await fencedError(context, group.from, signal);
       throw signal.aborted ? error : targetError(error, 'applying a large transaction');
     }
     await context.discardSession();
@@ -47,6 +51,7 @@ export async function applyLarge(context: ApplyContext, group: TransactionGroup,
 class LargeTransaction {
   /** The checkpoint that a COMMIT under way moves to; null before. */
   committing: Checkpoint | null = null;
+  pipeline: Pipeline | undefined;
   private readonly log = new ChangeLog();
   private readonly outcome: GroupOutcome;
   /** Commit position, where an attempt before has met it. */
@@ -66,21 +71,24 @@ class LargeTransaction {
   async run(): Promise<ApplyResult> {
     const { context, group, log, outcome } = this;
     const session = await context.session(this.signal);
-    const { client } = session;
-    await prepareSession(client);
-    await begin(session);
-    await lockCheckpoint(client, context, group.from);
+    const pipeline = await prepareSession(session.client);
+    this.pipeline = pipeline;
+    begin(pipeline, session);
+    lockCheckpoint(pipeline, context, group.from);
+    const client = await pipeline.client();
+    const work = { context, triggersOff: session.triggersOff, pipeline, log, outcome };
     for await (const block of group.blocks) {
       this.signal.throwIfAborted();
       log.add(block);
-      if (log.length >= PORTION_ROWS || log.byteLength >= PORTION_BYTES) await this.portion(session);
+      if (log.length >= PORTION_ROWS || log.byteLength >= PORTION_BYTES) await this.portion(work, client);
     }
-    await this.portion(session);
+    await this.portion(work, client);
     invariant(log.commits === 1, 'a large transaction ends with its Commit');
     const next = group.next();
     this.checkAssumption(next);
-    await moveCheckpoint(client, context, group.from, next);
-    await outcome.write(client, next.position);
+    moveCheckpoint(pipeline, context, group.from, next);
+    await outcome.write(pipeline, next.position);
+    await pipeline.flush();
     if (outcome.suspendsTables) context.forgetTables();
     crashPoint('target-commit');
     this.committing = next;
@@ -93,21 +101,20 @@ class LargeTransaction {
     return this.outcome.result(this.log, next);
   }
 
-  private async portion(session: ApplySession): Promise<void> {
-    const { context, log, outcome } = this;
-    const work = { context, session, log, outcome };
+  private async portion(work: StepWork, client: Client): Promise<void> {
+    const { log, outcome } = work;
     const end = log.positions[0] ?? this.knownEnd;
     for (const step of this.steps(end)) {
       const restore = outcome.mark();
       try {
-        await inSavepoint(session.client, () => applyStep(work, step, new Set()));
+        await inSavepoint(client, () => inFull(work, step));
       } catch (error) {
         if (!(error instanceof BulkRefused)) throw error;
         restore();
         await applyStep(work, step, 'all');
       }
     }
-    await outcome.writeSome(session.client);
+    await outcome.writeSome(client);
     log.clear();
   }
 
@@ -134,6 +141,16 @@ class LargeTransaction {
       reason: 'whether a load holds it already is known only now',
       state: 'none',
     });
+  }
+}
+
+/** With nothing left under way, so that a savepoint can undo it. */
+async function inFull(work: StepWork, step: Step): Promise<void> {
+  try {
+    await applyStep(work, step, new Set());
+    await work.pipeline.flush();
+  } finally {
+    await work.pipeline.abandon();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Client, QueryResult } from 'pg';
 import { NotPostgresText } from './date-time-text.js';
+import { Pipeline } from './pipeline.js';
 import { isConnectionLoss, serverFailureOf } from './sql-state.js';
 
 /** Prepared statements per session; what comes after is prepared each time. */
@@ -13,18 +14,27 @@ const PLANNER =
   "SELECT set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false), " +
   "set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)";
 
-const sessions = new WeakMap<Client, Map<string, string>>();
+interface Prepared {
+  readonly pipeline: Pipeline;
+  /** Of `execute`, by text. */
+  readonly names: Map<string, string>;
+}
 
-/** Once per session, outside of transactions: a rollback would undo it. */
-export async function prepareSession(client: Client): Promise<void> {
-  if (sessions.has(client)) return;
+const sessions = new WeakMap<Client, Prepared>();
+
+/** The session's pipeline. The planner is set once per session, outside of transactions: a rollback would undo it. */
+export async function prepareSession(client: Client): Promise<Pipeline> {
+  const known = sessions.get(client);
+  if (known !== undefined) return known.pipeline;
   await client.query(PLANNER);
-  sessions.set(client, new Map());
+  const pipeline = new Pipeline(client);
+  sessions.set(client, { pipeline, names: new Map() });
+  return pipeline;
 }
 
 /** Runs a statement that comes again and again with other values: the server parses it once per session. */
 export async function execute(client: Client, text: string, values: readonly unknown[]): Promise<QueryResult> {
-  const names = sessions.get(client);
+  const names = sessions.get(client)?.names;
   let name = names?.get(text);
   if (name === undefined && names !== undefined && names.size < MAX_PREPARED) {
     name = `millrace_${names.size}`;

@@ -1,11 +1,12 @@
 import { displayTable } from '@millrace/codec/table-key.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import type { ApplyContext, ApplySession } from './apply-context.js';
+import type { ApplyContext } from './apply-context.js';
 import { Bulk, type TableChanges } from './bulk.js';
 import type { ChangeLog } from './change-log.js';
 import type { GroupOutcome } from './group-outcome.js';
 import type { RowsStep, Step } from './group-steps.js';
+import type { Pipeline } from './pipeline.js';
 import { applyRowByRow } from './row-by-row.js';
 import { type WritePlan, writePlanOf } from './write-plan.js';
 
@@ -26,21 +27,22 @@ function bulkOf(context: ApplyContext): Bulk {
 
 export interface StepWork {
   readonly context: ApplyContext;
-  readonly session: ApplySession;
+  readonly triggersOff: boolean;
+  readonly pipeline: Pipeline;
   readonly log: ChangeLog;
   readonly outcome: GroupOutcome;
 }
 
 /**
- * Applies one step in the open transaction.
- * @throws BulkRefused where a table that is not among the careful ones has to be
+ * Applies one step in the open transaction, or sends what does.
+ * @throws BulkRefused where a table that is not among the careful ones has to be; the pipeline's flush may throw it as well
  */
 export async function applyStep(work: StepWork, step: Step, careful: Careful): Promise<void> {
-  const { context, session, log, outcome } = work;
+  const { context, pipeline, log, outcome } = work;
   if (step.kind === 'rows') return applyRows(work, step, careful);
   if (step.kind === 'hole') return setAside(work, step.table);
   const { table, change } = log.schemaStep(step.change);
-  await context.alterTable(session.client, table, change);
+  await context.alterTable(await pipeline.client(), table, change);
   if (change.kind !== 'version') outcome.resume(table.source);
 }
 
@@ -52,7 +54,7 @@ function setAside({ outcome }: StepWork, { source }: TableVersion): void {
 }
 
 async function applyRows(work: StepWork, step: RowsStep, careful: Careful): Promise<void> {
-  const { log, outcome, session } = work;
+  const { log, outcome, pipeline, triggersOff } = work;
   const inBulk: TableChanges[] = [];
   const oneByOne = new Map<TableVersion, WritePlan>();
   for (const [version, changes] of step.tables) {
@@ -66,21 +68,22 @@ async function applyRows(work: StepWork, step: RowsStep, careful: Careful): Prom
     }
   }
   if (inBulk.length > 0) {
-    await bulkOf(work.context).apply(session.client, log, inBulk, session.triggersOff);
+    await bulkOf(work.context).apply({ pipeline, log, triggersOff }, inBulk);
     for (const { plan, changes } of inBulk) outcome.allApplied(log, changes, plan.version);
   }
   if (oneByOne.size > 0) {
-    if (careful === 'each') await session.client.query('SET CONSTRAINTS ALL IMMEDIATE');
-    await applyRowByRow({ client: session.client, log, policy: work.context.policy, outcome, plans: oneByOne }, step.changes);
+    const client = await pipeline.client();
+    if (careful === 'each') await client.query('SET CONSTRAINTS ALL IMMEDIATE');
+    await applyRowByRow({ client, log, policy: work.context.policy, outcome, plans: oneByOne }, step.changes);
   }
 }
 
 const plans = new WeakMap<TableVersion, WritePlan>();
 
 /** Undefined where the table is set aside. */
-async function planOf({ context, session, outcome }: StepWork, version: TableVersion): Promise<WritePlan | undefined> {
+async function planOf({ context, pipeline, outcome }: StepWork, version: TableVersion): Promise<WritePlan | undefined> {
   if (outcome.isSuspended(version.source)) return undefined;
-  const table = await context.targetTable(session.client, version);
+  const table = await context.targetTable(() => pipeline.client(), version);
   if (table?.suspended === true) return undefined;
   const known = plans.get(version);
   if (table !== undefined && known?.table === table) return known;

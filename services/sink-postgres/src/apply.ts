@@ -7,10 +7,11 @@ import { isRefusal, prepareSession } from './apply-session.js';
 import { applyStep, type Careful } from './apply-step.js';
 import { BulkRefused } from './bulk.js';
 import { ChangeLog } from './change-log.js';
-import { moveCheckpoint } from './checkpoint-guard.js';
+import { CheckpointElsewhere, moveCheckpoint } from './checkpoint-guard.js';
 import { GroupOutcome } from './group-outcome.js';
 import { type Step, stepsOf } from './group-steps.js';
-import { ATTEMPTS, begin, commit, fateOf, isPassing, pause, rollBack } from './group-transaction.js';
+import { ATTEMPTS, begin, commit, fateOf, fencedError, isPassing, pause, rollBack } from './group-transaction.js';
+import type { Pipeline } from './pipeline.js';
 import { isConnectionLoss, targetError } from './sql-state.js';
 
 /**
@@ -41,6 +42,7 @@ async function applySmall(context: ApplyContext, group: TransactionGroup, signal
       // Images composed by the attempt are of no use to the next one.
       log.buffers.length = buffers;
       const fate = await attempt.recover(error, signal);
+      if (error instanceof CheckpointElsewhere) throw await fencedError(context, group.from, signal);
       if (fate === 'committed') return attempt.result();
       const more: Careful | undefined =
         fate === 'failed' ? moreCareful(careful, error, { steps, triggersOff: attempt.triggersOff }) : careful;
@@ -80,6 +82,7 @@ class Attempt {
   triggersOff = true;
   private readonly outcome: GroupOutcome;
   private committing = false;
+  private pipeline: Pipeline | undefined;
 
   constructor(private readonly options: AttemptOptions) {
     this.outcome = new GroupOutcome(options.context.task);
@@ -88,23 +91,25 @@ class Attempt {
   async run(steps: readonly Step[], careful: Careful, signal: AbortSignal): Promise<ApplyResult> {
     const { context, log, from, next } = this.options;
     const session = await context.session(signal);
-    const { client } = session;
     this.triggersOff = session.triggersOff;
-    await prepareSession(client);
+    const pipeline = await prepareSession(session.client);
+    this.pipeline = pipeline;
     if (steps.length === 0) {
       // Nothing but progress: one statement is its own transaction.
       this.committing = true;
-      await moveCheckpoint(client, context, from, next);
+      moveCheckpoint(pipeline, context, from, next);
+      await pipeline.flush();
       return this.result();
     }
-    await begin(session);
-    await moveCheckpoint(client, context, from, next);
-    const work = { context, session, log, outcome: this.outcome };
+    begin(pipeline, session);
+    moveCheckpoint(pipeline, context, from, next);
+    const work = { context, triggersOff: session.triggersOff, pipeline, log, outcome: this.outcome };
     for (const step of steps) {
       signal.throwIfAborted();
       await applyStep(work, step, careful);
     }
-    await this.outcome.write(client, next.position);
+    await this.outcome.write(pipeline, next.position);
+    const client = await pipeline.client();
     if (this.outcome.suspendsTables) context.forgetTables();
     crashPoint('target-commit');
     this.committing = true;
@@ -119,6 +124,7 @@ class Attempt {
   async recover(error: unknown, signal: AbortSignal): Promise<'committed' | 'again' | 'failed'> {
     const { context, from, next } = this.options;
     context.forgetTables();
+    await this.pipeline?.abandon();
     if (!isConnectionLoss(error)) {
       await rollBack(context, signal);
       return isPassing(error) ? 'again' : 'failed';

@@ -6,12 +6,13 @@ import type { TableVersion } from '@millrace/contract/table.js';
 import { assertNever } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
-import { execute, isRefusal } from './apply-session.js';
+import { isRefusal } from './apply-session.js';
 import { CHANGE, type ChangeLog } from './change-log.js';
-import { CopyBinary, copyIn } from './copy-binary.js';
+import { CopyBinary } from './copy-binary.js';
 import { parentsFirst } from './foreign-keys.js';
 import type { IntList } from './int-list.js';
 import { type NetChanges, netChanges } from './net-changes.js';
+import type { Pipeline, PipelinedStatement } from './pipeline.js';
 import { RowList } from './row-list.js';
 import { RowStatements } from './row-statements.js';
 import {
@@ -25,7 +26,7 @@ import {
 import { ArrayParameters } from './unnest.js';
 import type { WritePlan } from './write-plan.js';
 
-/** From so many rows on, COPY's second round trip is worth it. */
+/** From so many rows on, COPY's longer way through the server is worth it. */
 const COPY_ROWS = 64;
 
 /** The bulk statements of this table did not do exactly what the changes say: only applying them one by one can judge why. */
@@ -47,6 +48,13 @@ export interface TableChanges {
   readonly changes: IntList;
 }
 
+/** Where bulk statements go. */
+export interface BulkTarget {
+  readonly pipeline: Pipeline;
+  readonly log: ChangeLog;
+  readonly triggersOff: boolean;
+}
+
 /**
  * Applies the changes of several tables by as few statements as there can be: truncations, deletes, updates, inserts. Every
  * statement's row count is checked. Buffers are kept from group to group.
@@ -55,16 +63,19 @@ export class Bulk {
   private readonly arrays = new ArrayParameters();
   private readonly copy = new CopyBinary();
 
-  /** @throws BulkRefused; errors that say nothing about the data as they are */
-  async apply(client: Client, log: ChangeLog, tables: readonly TableChanges[], triggersOff: boolean): Promise<void> {
-    const ordered = triggersOff ? tables : await byForeignKeys(client, tables);
+  /**
+   * Sends the statements: the pipeline's flush tells how they went.
+   * @throws BulkRefused, here or by the flush; errors that say nothing about the data as they are
+   */
+  async apply({ pipeline, log, triggersOff }: BulkTarget, tables: readonly TableChanges[]): Promise<void> {
+    const ordered = triggersOff ? tables : await byForeignKeys(await pipeline.client(), tables);
     const work = ordered.map(
-      ({ plan, changes }) => new TableWork({ client, log, plan, changes, arrays: this.arrays, copy: this.copy }),
+      ({ plan, changes }) => new TableWork({ pipeline, log, plan, changes, arrays: this.arrays, copy: this.copy }),
     );
-    await truncate(client, log, ordered);
+    truncate(pipeline, log, ordered);
     for (const table of work.toReversed()) await table.deletes();
     for (const table of work) await table.updates();
-    for (const table of work) await table.inserts();
+    for (const table of work) table.inserts();
   }
 }
 
@@ -77,7 +88,7 @@ async function byForeignKeys(client: Client, tables: readonly TableChanges[]): P
 }
 
 /** One statement, since foreign keys among the tables forbid truncating one alone; never beyond the tables that the source named. */
-async function truncate(client: Client, log: ChangeLog, tables: readonly TableChanges[]): Promise<void> {
+function truncate(pipeline: Pipeline, log: ChangeLog, tables: readonly TableChanges[]): void {
   const relations: string[] = [];
   let restartIdentity = false;
   for (const { plan, changes } of tables) {
@@ -90,14 +101,16 @@ async function truncate(client: Client, log: ChangeLog, tables: readonly TableCh
     }
     if (isTruncated) relations.push(plan.table.relation);
   }
-  if (relations.length === 0) return;
-  try {
-    await client.query(truncateStatement(relations, restartIdentity));
-  } catch (error) {
-    const [first] = tables;
-    if (first === undefined || !isRefusal(error)) throw error;
-    throw new BulkRefused(first.plan.version, 'a truncation was refused', { cause: error });
-  }
+  const [first] = tables;
+  if (first === undefined || relations.length === 0) return;
+  const failed = (error: unknown): unknown => bulkError(first.plan, error);
+  pipeline.add({ text: truncateStatement(relations, restartIdentity), failed });
+}
+
+/** A refusal of the data is the bulk's; anything else stays what it is. */
+function bulkError(plan: WritePlan, error: unknown): unknown {
+  if (!isRefusal(error)) return error;
+  return new BulkRefused(plan.version, error instanceof Error ? error.message : '', { cause: error });
 }
 
 export function truncateStatement(relations: readonly string[], restartIdentity: boolean): string {
@@ -105,7 +118,7 @@ export function truncateStatement(relations: readonly string[], restartIdentity:
 }
 
 interface TableWorkOptions extends TableChanges {
-  readonly client: Client;
+  readonly pipeline: Pipeline;
   readonly log: ChangeLog;
   readonly arrays: ArrayParameters;
   readonly copy: CopyBinary;
@@ -128,7 +141,7 @@ class TableWork {
     const { net } = this;
     if (net === undefined) return;
     const { plan } = this.options;
-    await this.bulk(deleteStatement(plan), net.deletes);
+    this.bulk(deleteStatement(plan), net.deletes);
     if (net.moves.from.length > 0) await this.guarded(() => this.takeMoved(net));
   }
 
@@ -136,16 +149,17 @@ class TableWork {
     const { net } = this;
     // The changes of a keyless table are in order only among themselves.
     if (net === undefined) return this.keyless();
-    for (const { present, rows } of net.updates) await this.bulk(updateStatement(this.options.plan, present), rows);
+    for (const { present, rows } of net.updates) this.bulk(updateStatement(this.options.plan, present), rows);
   }
 
-  async inserts(): Promise<void> {
-    if (this.net !== undefined) await this.insert(this.net.inserts);
+  inserts(): void {
+    if (this.net !== undefined) this.insert(this.net.inserts);
   }
 
   /** Moved rows whose images lack values: the deleted rows have them. They then count as inserts. */
   private async takeMoved(net: NetChanges): Promise<void> {
-    const { client, plan, log, arrays } = this.options;
+    const { pipeline, plan, log, arrays } = this.options;
+    const client = await pipeline.client();
     const statement = deleteReturningStatement(plan);
     const { from, to } = net.moves;
     const values = arrays.encode(plan, statement, log, from);
@@ -171,8 +185,7 @@ class TableWork {
 
   /** No collapse: updates and deletes one by one, each of one row, and the inserts between them together. */
   private async keyless(): Promise<void> {
-    const { client, plan, log, changes } = this.options;
-    const statements = new RowStatements(client, log);
+    const { pipeline, plan, log, changes } = this.options;
     let inserts = new RowList();
     for (let index = afterTruncation(log, changes); index < changes.length; index++) {
       const change = changes.at(index);
@@ -180,32 +193,40 @@ class TableWork {
         inserts.push(log.sources.at(change), log.afterStarts.at(change), log.afterEnds.at(change));
         continue;
       }
-      await this.insert(inserts);
+      this.insert(inserts);
       inserts = new RowList();
+      const statements = new RowStatements(await pipeline.client(), log);
       await this.guarded(async () => {
         if ((await statements.apply(plan, change)) === 'missing') throw this.refused('a row was not there');
       });
     }
-    await this.insert(inserts);
+    this.insert(inserts);
   }
 
-  private async insert(rows: RowList): Promise<void> {
-    const { client, plan, log, copy } = this.options;
-    if (plan.canCopy && rows.length >= COPY_ROWS) {
-      await this.guarded(async () => this.check(await copyIn(client, copyStatement(plan), [copy.encode(plan, log, rows)]), rows));
-    } else {
-      await this.bulk(insertStatement(plan), rows);
-    }
+  private insert(rows: RowList): void {
+    const { plan, log, copy } = this.options;
+    if (!plan.canCopy || rows.length < COPY_ROWS) this.bulk(insertStatement(plan), rows);
+    else this.send(rows, () => ({ text: copyStatement(plan), input: copy.encode(plan, log, rows) }));
   }
 
-  private async bulk(statement: Statement, rows: RowList): Promise<void> {
+  private bulk(statement: Statement, rows: RowList): void {
     if (rows.length === 0) return;
-    const { client, plan, log, arrays } = this.options;
-    await this.guarded(async () => {
-      if (statement.parameters.length === 0) throw this.refused('there is no column to write');
-      const { rowCount } = await execute(client, statement.text, arrays.encode(plan, statement, log, rows));
-      this.check(rowCount ?? 0, rows);
-    });
+    const { plan, log, arrays } = this.options;
+    if (statement.parameters.length === 0) throw this.refused('there is no column to write');
+    this.send(rows, () => ({ text: statement.text, values: arrays.encode(plan, statement, log, rows) }));
+  }
+
+  private send(rows: RowList, encode: () => Pick<PipelinedStatement, 'text' | 'values' | 'input'>): void {
+    const { pipeline, plan } = this.options;
+    try {
+      pipeline.add({
+        ...encode(),
+        wrote: (count) => this.check(count, rows),
+        failed: (error) => bulkError(plan, error),
+      });
+    } catch (error) {
+      throw bulkError(plan, error);
+    }
   }
 
   private check(met: number, rows: RowList): void {
@@ -216,8 +237,7 @@ class TableWork {
     try {
       await work();
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      throw new BulkRefused(this.options.plan.version, error instanceof Error ? error.message : '', { cause: error });
+      throw bulkError(this.options.plan, error);
     }
   }
 

@@ -1,7 +1,9 @@
 import type { Checkpoint } from '@millrace/contract/position.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { sqlStateOf } from '@millrace/postgres/connect-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
+import type { Pipeline } from './pipeline.js';
 
 /** Whose checkpoint is moved. */
 export interface Claim {
@@ -11,41 +13,56 @@ export interface Claim {
 
 const EXPECTED = 'task = $1 AND generation = $2 AND journal = $3 AND epoch = $4 AND seq = $5 AND next_offset = $6';
 
-const MOVE =
+const MOVE = guarded(
   'UPDATE millrace.checkpoint SET epoch = $7, seq = $8, next_offset = $9, position_source = $10, position_timeline = $11, position_key = $12, updated_at = now() ' +
-  `WHERE ${EXPECTED}`;
+    `WHERE ${EXPECTED}`,
+);
 
 /** A lock without a change of content: the row stays this transaction's until it ends. */
-const LOCK = `UPDATE millrace.checkpoint SET generation = generation WHERE ${EXPECTED}`;
+const LOCK = guarded(`UPDATE millrace.checkpoint SET generation = generation WHERE ${EXPECTED}`);
+
+/** Fails in the server where no row was met, so that nothing that was sent behind it is done. */
+function guarded(update: string): string {
+  return `WITH moved AS (${update} RETURNING 1) SELECT 1 OPERATOR(pg_catalog./) pg_catalog.count(*) FROM moved`;
+}
+
+const DIVISION_BY_ZERO = '22012';
+
+/** The checkpoint is not where the group starts, or not this sink's any more: `fenced` tells why, after a rollback. */
+export class CheckpointElsewhere extends Error {
+  override readonly name = 'CheckpointElsewhere';
+}
 
 /**
  * Moves the checkpoint from where the group starts to where it ends. The first statement of every group: a stale sink fails here, before it
- * takes its rival's rows for conflicts.
- * @throws MillraceError SINK_FENCED where the checkpoint is not the expected one, or a newer sink has claimed the task
+ * takes its rival's rows for conflicts. The pipeline's flush throws CheckpointElsewhere where the checkpoint is not the expected one, or
+ * a newer sink has claimed the task.
  */
-export async function moveCheckpoint(client: Client, claim: Claim, from: Checkpoint, next: Checkpoint): Promise<void> {
+export function moveCheckpoint(pipeline: Pipeline, claim: Claim, from: Checkpoint, next: Checkpoint): void {
   const { position } = next;
   const values = [
     ...expected(claim, from),
-    next.epoch,
-    next.seq,
-    next.nextOffset,
+    String(next.epoch),
+    String(next.seq),
+    String(next.nextOffset),
     position?.source ?? null,
-    position?.timeline ?? null,
+    position === null ? null : String(position.timeline),
     position?.key ?? null,
   ];
-  const { rowCount } = await client.query({ name: 'millrace_move', text: MOVE, values });
-  if (rowCount !== 1) throw await fenced(client, claim, from);
+  pipeline.add({ text: MOVE, values, failed: elsewhere });
 }
 
-/** The same guard for a group whose end is not known yet. @throws MillraceError SINK_FENCED */
-export async function lockCheckpoint(client: Client, claim: Claim, from: Checkpoint): Promise<void> {
-  const { rowCount } = await client.query(LOCK, expected(claim, from));
-  if (rowCount !== 1) throw await fenced(client, claim, from);
+/** The same guard for a group whose end is not known yet. */
+export function lockCheckpoint(pipeline: Pipeline, claim: Claim, from: Checkpoint): void {
+  pipeline.add({ text: LOCK, values: expected(claim, from), failed: elsewhere });
 }
 
-function expected(claim: Claim, from: Checkpoint): unknown[] {
-  return [claim.task, claim.generation, from.journal, from.epoch, from.seq, from.nextOffset];
+function elsewhere(error: unknown): unknown {
+  return sqlStateOf(error) === DIVISION_BY_ZERO ? new CheckpointElsewhere() : error;
+}
+
+function expected(claim: Claim, from: Checkpoint): string[] {
+  return [claim.task, String(claim.generation), from.journal, String(from.epoch), String(from.seq), String(from.nextOffset)];
 }
 
 const rowShape = z.object({
@@ -68,7 +85,8 @@ async function readCheckpoint(
   return z.array(rowShape).parse(rows)[0];
 }
 
-async function fenced(client: Client, claim: Claim, from: Checkpoint): Promise<MillraceError> {
+/** What a CheckpointElsewhere is reported as. */
+export async function fenced(client: Client, claim: Claim, from: Checkpoint): Promise<MillraceError> {
   const found = await readCheckpoint(client, claim.task, '');
   return new MillraceError('SINK_FENCED', {
     task: claim.task,

@@ -58,9 +58,10 @@ export class GroupApplier implements ApplyContext, AsyncDisposable {
     if (session !== undefined) await closeSession(session.client);
   }
 
-  async targetTable(client: Client, version: TableVersion): Promise<TargetTable | undefined> {
+  async targetTable(session: () => Promise<Client>, version: TableVersion): Promise<TargetTable | undefined> {
     const known = this.#tables.get(version);
     if (known !== undefined) return known;
+    const client = await session();
     const table = await readTargetTable(client, version.schema.id);
     if (table === undefined) return undefined;
     const progress = await this.#options.state.applied(client, version.source);

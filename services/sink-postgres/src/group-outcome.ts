@@ -5,6 +5,7 @@ import type { TableId, TableVersion } from '@millrace/contract/table.js';
 import type { Client } from 'pg';
 import { CHANGE, type ChangeLog } from './change-log.js';
 import type { IntList } from './int-list.js';
+import type { Pipeline } from './pipeline.js';
 import { rowJson } from './row-json.js';
 
 /** Why a change was not applied. */
@@ -37,6 +38,12 @@ interface Letter {
 const LETTERS_KEPT = 500;
 /** Stands for the position that a large transaction's letters get with its Commit. */
 const NO_POSITION = { source: '', timeline: 0, key: '' } as const;
+
+const COUNT =
+  'UPDATE millrace.table_state AS t SET inserts = t.inserts + u.inserts, updates = t.updates + u.updates, deletes = t.deletes + u.deletes, ' +
+  'truncates = t.truncates + u.truncates, errors = t.errors + u.errors ' +
+  'FROM jsonb_to_recordset($2::jsonb) AS u("schema" text, "table" text, inserts int8, updates int8, deletes int8, truncates int8, errors int8) ' +
+  'WHERE t.task = $1 AND t.source_schema = u."schema" AND t.source_table = u."table"';
 
 /** What came of a group's changes, on its way into the target with them: counts, dead letters, suspended tables. */
 export class GroupOutcome {
@@ -131,11 +138,12 @@ export class GroupOutcome {
   }
 
   /** Writes everything, in the group's transaction. `position`: that of a large transaction. */
-  async write(client: Client, position: Position | null): Promise<void> {
-    await this.writeLetters(client);
-    if (this.wroteUnplaced) await this.placeLetters(client, position);
-    await this.writeCounts(client);
+  async write(pipeline: Pipeline, position: Position | null): Promise<void> {
+    this.writeCounts(pipeline);
+    if (this.letters.length > 0) await this.writeLetters(await pipeline.client());
+    if (this.wroteUnplaced) await this.placeLetters(await pipeline.client(), position);
     for (const { source, reason } of this.suspensions.values()) {
+      const client = await pipeline.client();
       await client.query(
         `UPDATE millrace.table_state SET state = 'error', error_code = $4, error_message = $5 WHERE task = $1 AND source_schema = $2 AND source_table = $3`,
         [this.task, source.schema, source.table, reason.code, reason.message],
@@ -153,29 +161,10 @@ export class GroupOutcome {
     return counts;
   }
 
-  private async writeCounts(client: Client): Promise<void> {
-    const all = [...this.counts.values()];
-    if (all.length === 0) return;
-    const column = (name: Exclude<keyof Counts, 'source'>): number[] => all.map((counts) => counts[name]);
-    await client.query({
-      name: 'millrace_count',
-      text:
-        'UPDATE millrace.table_state AS t SET inserts = t.inserts + u.inserts, updates = t.updates + u.updates, deletes = t.deletes + u.deletes, ' +
-        'truncates = t.truncates + u.truncates, errors = t.errors + u.errors ' +
-        'FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], $8::int8[]) ' +
-        'AS u(source_schema, source_table, inserts, updates, deletes, truncates, errors) ' +
-        'WHERE t.task = $1 AND t.source_schema = u.source_schema AND t.source_table = u.source_table',
-      values: [
-        this.task,
-        all.map(({ source }) => source.schema),
-        all.map(({ source }) => source.table),
-        column('inserts'),
-        column('updates'),
-        column('deletes'),
-        column('truncates'),
-        column('errors'),
-      ],
-    });
+  private writeCounts(pipeline: Pipeline): void {
+    if (this.counts.size === 0) return;
+    const counts = [...this.counts.values()].map(({ source, ...rest }) => ({ ...source, ...rest }));
+    pipeline.add({ text: COUNT, values: [this.task, JSON.stringify(counts)] });
   }
 
   private async writeLetters(client: Client): Promise<void> {

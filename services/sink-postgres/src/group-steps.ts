@@ -147,17 +147,18 @@ class Cutter {
 
   private listOf(version: TableVersion): IntList {
     if (version === this.lastVersion && this.lastStep === this.open && this.lastList !== undefined) return this.lastList;
-    if (this.clashes(version)) this.close();
-    const { tables, targets } = this.open;
-    let list = tables.get(version);
-    if (list === undefined) {
-      list = new IntList();
-      tables.set(version, list);
-      targets.set(tableKey(version.schema.id), version);
-    }
+    const list = this.open.tables.get(version) ?? this.newList(version);
     this.lastVersion = version;
     this.lastList = list;
     this.lastStep = this.open;
+    return list;
+  }
+
+  private newList(version: TableVersion): IntList {
+    if (this.clashes(version)) this.close();
+    const list = new IntList();
+    this.open.tables.set(version, list);
+    this.open.targets.set(tableKey(version.schema.id), version);
     return list;
   }
 

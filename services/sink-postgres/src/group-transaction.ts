@@ -3,7 +3,8 @@ import type { Checkpoint } from '@millrace/contract/position.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import type { ApplyContext, ApplySession } from './apply-context.js';
-import { commitFate } from './checkpoint-guard.js';
+import { commitFate, fenced } from './checkpoint-guard.js';
+import type { Pipeline } from './pipeline.js';
 import { isConnectionLoss, serverFailureOf, targetError } from './sql-state.js';
 
 /** Attempts of one group, for failures that say nothing about the data. */
@@ -11,9 +12,10 @@ export const ATTEMPTS = 8;
 const FIRST_DELAY_MS = 50;
 const LONGEST_DELAY_MS = 5_000;
 
-export async function begin({ client, triggersOff }: ApplySession): Promise<void> {
+export function begin(pipeline: Pipeline, { triggersOff }: ApplySession): void {
+  pipeline.add({ text: 'BEGIN' });
   // Without the right to switch triggers off, constraints that may wait for the commit do.
-  await client.query(triggersOff ? 'BEGIN' : 'BEGIN; SET CONSTRAINTS ALL DEFERRED');
+  if (!triggersOff) pipeline.add({ text: 'SET CONSTRAINTS ALL DEFERRED' });
 }
 
 export async function commit(client: Client): Promise<void> {
@@ -63,5 +65,16 @@ export async function fateOf(
       await context.discardSession();
       await pause(attempt, signal);
     }
+  }
+}
+
+/** What a CheckpointElsewhere is reported as; or why nobody can be asked. */
+export async function fencedError(context: ApplyContext, from: Checkpoint, signal: AbortSignal): Promise<MillraceError> {
+  try {
+    const { client } = await context.session(signal);
+    return await fenced(client, context, from);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return targetError(error, 'asking who has moved the checkpoint');
   }
 }

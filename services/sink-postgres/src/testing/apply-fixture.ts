@@ -87,9 +87,10 @@ export class ApplyFixture implements ApplyContext, AsyncDisposable {
     await applying?.client.end().catch(() => undefined);
   }
 
-  async targetTable(client: Client, version: TableVersion): Promise<TargetTable | undefined> {
+  async targetTable(session: () => Promise<Client>, version: TableVersion): Promise<TargetTable | undefined> {
     const known = this.tables.get(version);
     if (known !== undefined) return known;
+    const client = await session();
     const table = await readTargetTable(client, version.schema.id);
     if (table === undefined) return undefined;
     const progress = await this.state.applied(client, version.source);

@@ -62,7 +62,7 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
   const failure = new AbortController();
   const running = AbortSignal.any([signal, failure.signal]);
   const unfinished =
-    claim.position === null ? [] : await pendingLoads(loadTopic.controlRecords(running), (id) => journal.tableVersion(id));
+    claim.position === null ? [] : await pendingLoads(await loadTopic.controlRecords(running), (id) => journal.tableVersion(id));
   const producer = new LoadProducer(
     {
       topic: loadTopic,
@@ -104,16 +104,15 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
   const known: TableVersion[] = [...claim.knownTables];
   if (claim.position === null) {
     const described = await source.describe(selector);
-    // All at once: one by one, a thousand tables would take the registry ten seconds.
+    // All at once: one by one, a thousand tables would take the registry ten seconds, and their load requests Kafka as many.
     await journal.registerTables(described);
-    for (const table of described) {
-      known.push(
-        await writer.schema(
-          table,
-          options.migrationType === 'cdc' ? { kind: 'version' } : { kind: 'load', load: nextLoad(), reason: 'first start' },
-        ),
-      );
-    }
+    const announced = described.map((table) =>
+      writer.schema(
+        table,
+        options.migrationType === 'cdc' ? { kind: 'version' } : { kind: 'load', load: nextLoad(), reason: 'first start' },
+      ),
+    );
+    known.push(...(await Promise.all(announced)));
     writer.progress(attached.acknowledged);
     writer.flush();
   }

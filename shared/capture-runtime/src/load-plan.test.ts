@@ -35,9 +35,7 @@ const began = (load: string, attempt: number, restart = attempt > 1): LoadEvent 
 });
 
 async function pending(...events: readonly LoadEvent[]) {
-  const records = (async function* (): AsyncGenerator<LoadRecord> {
-    for (const event of events) yield { ...event, epoch: 0n };
-  })();
+  const records = events.map((event): LoadRecord => ({ ...event, epoch: 0n }));
   return (await pendingLoads(records, () => Promise.resolve(version))).map(({ load, attempt }) => ({ load, attempt }));
 }
 
@@ -87,8 +85,8 @@ const chunkEnded = (attempt: number, index: number): LoadEvent => ({
 });
 const continued = (load: string, attempt: number): LoadEvent => began(load, attempt, false);
 
-async function* recordsOf(...events: readonly LoadEvent[]): AsyncGenerator<LoadRecord> {
-  for (const event of events) yield { ...event, epoch: 0n };
+function recordsOf(...events: readonly LoadEvent[]): readonly LoadRecord[] {
+  return events.map((event) => ({ ...event, epoch: 0n }));
 }
 const resolve = (): Promise<TableVersion> => Promise.resolve(version);
 

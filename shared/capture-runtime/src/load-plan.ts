@@ -42,9 +42,9 @@ export function newPendingLoad(load: string, version: TableVersion): PendingLoad
 export type ResolveVersion = (registryId: number) => Promise<TableVersion>;
 
 /** Folds the control partition into the loads that are not ended. A table that was requested again replaces its earlier load. */
-export async function pendingLoads(records: AsyncIterable<LoadRecord>, resolve: ResolveVersion): Promise<PendingLoad[]> {
+export async function pendingLoads(records: Iterable<LoadRecord>, resolve: ResolveVersion): Promise<PendingLoad[]> {
   const pending = new Map<string, PendingLoad>();
-  for await (const record of records) {
+  for (const record of records) {
     const key = tableKey(record.table);
     if (record.kind === 'requested') {
       pending.set(key, { ...newPendingLoad(record.load, await resolve(record.registryId)), inherited: true });
@@ -62,12 +62,12 @@ export async function pendingLoads(records: AsyncIterable<LoadRecord>, resolve: 
  * Reads anew which chunks were begun and ended, after this capture's own record of the attempt has fenced the earlier captures: now
  * that is definite. Where one of them had begun an attempt of the same number meanwhile, the table starts again.
  */
-export async function readAgain(load: PendingLoad, records: AsyncIterable<LoadRecord>, resolve: ResolveVersion): Promise<void> {
+export async function readAgain(load: PendingLoad, records: Iterable<LoadRecord>, resolve: ResolveVersion): Promise<void> {
   const { attempt } = load;
   let begins = 0;
   load.begun.length = 0;
   load.ended.clear();
-  for await (const record of records) {
+  for (const record of records) {
     if (record.load !== load.load) continue;
     if (record.kind === 'began' && record.attempt >= attempt) begins += 1;
     await follow(load, record, resolve);

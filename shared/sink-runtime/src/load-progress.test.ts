@@ -19,7 +19,7 @@ const table = (state: TableState, load: string | null, more: Partial<TableProgre
 });
 
 test('a table that waits for its rows holds its changes back until they are in', async () => {
-  const progress = new LoadProgress([table('before load', '0.1')]);
+  const progress = new LoadProgress([table('before load', '0.1')], 0n);
   let ready = false;
   const waiting = progress.ready([source], new AbortController().signal).then(() => {
     ready = true;
@@ -32,18 +32,18 @@ test('a table that waits for its rows holds its changes back until they are in',
 });
 
 test('changes at or below the position of the loaded rows are covered', () => {
-  const progress = new LoadProgress([table('completed', '0.1', { asOf })]);
+  const progress = new LoadProgress([table('completed', '0.1', { asOf })], 0n);
   expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf, chunks: [] });
 });
 
 test('#55 a load that has just ended covers the changes that its rows hold, before the target is asked again', () => {
-  const progress = new LoadProgress([table('full load', '0.1')]);
+  const progress = new LoadProgress([table('full load', '0.1')], 0n);
   progress.settled(source, { kind: 'loaded', asOf, chunksApplied: [] });
   expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf, chunks: [] });
 });
 
 test('a superseded load makes every change moot until the later load is named', () => {
-  const progress = new LoadProgress([table('before load', '0.1')]);
+  const progress = new LoadProgress([table('before load', '0.1')], 0n);
   progress.settled(source, { kind: 'superseded' });
   expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf: upTo, chunks: [] });
   expect(progress.waiting()).toEqual([]);
@@ -52,6 +52,6 @@ test('a superseded load makes every change moot until the later load is named', 
 });
 
 test('a table without a load applies everything', () => {
-  const progress = new LoadProgress([table('completed', null)]);
+  const progress = new LoadProgress([table('completed', null)], 0n);
   expect(progress.coverage(source, { from: null, upTo })).toBeNull();
 });

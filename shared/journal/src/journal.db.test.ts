@@ -275,6 +275,14 @@ test('a reader whose place was trimmed away says so and does not jump', async ()
     details: { offset: 2n, start: 4n },
   });
   expect(await failure(JournalReader.open(journal, null, signal))).toMatchObject({ code: 'JOURNAL_TRIMMED' });
+  // People may look at what is kept.
+  await using kept = await JournalReader.openOldest(journal, signal);
+  const ids: number[][] = [];
+  for await (const item of kept) {
+    ids.push(...idsOf([item]));
+    if (ids.length === 3) break;
+  }
+  expect(ids).toEqual([[4], [5], [6]]);
 
   expect(await journal.trim(await checkpointAt(journal, 7n), 4n)).toBeNull();
   await using next = await JournalWriter.claim(journal, signal);

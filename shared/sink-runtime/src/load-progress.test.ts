@@ -55,3 +55,18 @@ test('a table without a load applies everything', () => {
   const progress = new LoadProgress([table('completed', null)], 0n);
   expect(progress.coverage(source, { from: null, upTo })).toBeNull();
 });
+
+test('a load is past when its rows are in, a later one is named, or its capture was followed before it had named it', () => {
+  const progress = new LoadProgress([table('full load', '3.2')], 3n);
+  const other = { schema: 'public', table: 'other' };
+  expect(progress.isPast(source, '3.2')).toBe(false);
+  expect(progress.isPast(source, '3.1')).toBe(true);
+  expect(progress.isPast(source, '3.3')).toBe(false);
+  expect(progress.isPast(other, '3.3')).toBe(false);
+  expect(progress.isPast(other, '2.9')).toBe(true);
+  progress.reached(4n);
+  expect(progress.isPast(source, '3.2')).toBe(false);
+  expect(progress.isPast(source, '3.3')).toBe(true);
+  progress.settled(source, { kind: 'loaded', asOf, chunksApplied: [] });
+  expect(progress.isPast(source, '3.2')).toBe(true);
+});

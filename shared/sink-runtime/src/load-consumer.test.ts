@@ -167,13 +167,17 @@ class Target {
   }
 }
 
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
 /** A sink's process, until it is killed: from then on nothing that it does is committed. */
 class SinkProcess {
   readonly #life = new AbortController();
   readonly #progress: LoadProgress;
   readonly #consumer: LoadConsumer;
   readonly running: Promise<void>;
-  failure: unknown;
+  failure: Error | undefined;
 
   constructor(
     readonly topic: MemoryTopic,
@@ -204,7 +208,7 @@ class SinkProcess {
       signal,
     });
     this.running = this.#run(signal).catch((error: unknown) => {
-      if (!signal.aborted) this.failure = error;
+      if (!signal.aborted) this.failure = asError(error);
     });
   }
 
@@ -216,7 +220,7 @@ class SinkProcess {
 
   trim(): Promise<void> {
     return this.#consumer.trim().catch((error: unknown) => {
-      if (!this.#life.signal.aborted) this.failure = error;
+      if (!this.#life.signal.aborted) this.failure = asError(error);
     });
   }
 
@@ -355,7 +359,8 @@ function writtenBy(random: (bound: number) => number): readonly Append[] {
 async function history(seed: number): Promise<{ readonly target: Target; readonly freed: bigint }> {
   const random = randomOf(seed);
   const [topic, target] = [new MemoryTopic(), new Target()];
-  const [writes, names] = [[...writtenBy(random)], [] as (readonly [string, string])[]];
+  const writes = [...writtenBy(random)];
+  const names: (readonly [string, string])[] = [];
   let sink = new SinkProcess(topic, target, random);
   let trimming: Promise<void> | null = null;
   const done = () =>

@@ -48,3 +48,22 @@ export function loadedRows(table: string, chunksApplied: readonly AppliedChunk[]
     throw new MillraceError('INTERNAL', { what: `the chunks of ${table} are of several snapshots and not all by keys` });
   return { chunksApplied, asOf };
 }
+
+interface OfLoad {
+  readonly source_schema: string;
+  readonly source_table: string;
+  readonly load: string | null;
+}
+
+/** Finds the chunks of a table's load: there may be many tables, and many chunks. */
+export function byLoad<T extends OfLoad>(chunks: readonly T[]): (table: OfLoad) => readonly T[] {
+  const keyOf = (row: OfLoad): string => JSON.stringify([row.source_schema, row.source_table, row.load]);
+  const byKey = new Map<string, T[]>();
+  for (const chunk of chunks) {
+    const key = keyOf(chunk);
+    const known = byKey.get(key);
+    if (known === undefined) byKey.set(key, [chunk]);
+    else known.push(chunk);
+  }
+  return (table) => byKey.get(keyOf(table)) ?? [];
+}

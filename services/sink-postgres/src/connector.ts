@@ -98,6 +98,14 @@ class PostgresSink implements SinkWriter {
     });
   }
 
+  checkStillInForce(): Promise<void> {
+    return this.#others.use((session) =>
+      this.#doing('looking whether the task is still its own', () =>
+        inTransaction(session.client, () => this.#state.hold(session.client, this.#generation)),
+      ),
+    );
+  }
+
   initialize(checkpoint: Checkpoint): Promise<void> {
     return this.#doing('writing the first checkpoint', () =>
       this.#state.initialize(this.#client(), this.#generation, checkpoint),

@@ -7,7 +7,7 @@ import type { Claimant } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
-import { chunkRow, loadedRows, toAppliedChunk } from './applied-chunks.js';
+import { byLoad, chunkRow, loadedRows, toAppliedChunk } from './applied-chunks.js';
 import { stateSchemaExists } from './state-schema.js';
 
 /** Advisory lock of a task, $1: shared by the sink in force while it loads, exclusive while a sink claims. The seed keeps it apart from others' locks. */
@@ -68,13 +68,13 @@ export class TaskState {
       this.task,
     ]);
     const chunks = await client.query('SELECT * FROM millrace.load_chunk WHERE task = $1 ORDER BY chunk', [this.task]);
-    const applied = z.array(chunkRow).parse(chunks.rows);
+    const appliedOf = byLoad(z.array(chunkRow).parse(chunks.rows));
     return {
       checkpoint: toCheckpoint(first),
       tables: z
         .array(tableRow)
         .parse(tables.rows)
-        .map((row) => toProgress(row, applied)),
+        .map((row) => toProgress(row, appliedOf(row))),
       definition: first.definition,
     };
   }
@@ -477,10 +477,8 @@ function toPosition(source: string | null, timeline: string | null, key: string 
   return source === null || timeline === null || key === null ? null : { source, timeline: Number(timeline), key };
 }
 
+/** `chunks`: of the table's load. */
 function toProgress(row: z.infer<typeof tableRow>, chunks: readonly z.infer<typeof chunkRow>[]): TableProgress {
-  const mine = chunks.filter(
-    (chunk) => chunk.source_schema === row.source_schema && chunk.source_table === row.source_table && chunk.load === row.load,
-  );
   const { state, load, inserts, updates, deletes, truncates, ddls, errors } = row;
   return {
     source: { schema: row.source_schema, table: row.source_table },
@@ -488,7 +486,7 @@ function toProgress(row: z.infer<typeof tableRow>, chunks: readonly z.infer<type
     state,
     counts: { rowsLoaded: row.rows_loaded, inserts, updates, deletes, truncates, ddls, errors },
     load,
-    chunksApplied: mine.map(toAppliedChunk),
+    chunksApplied: chunks.map(toAppliedChunk),
     asOf: toPosition(row.as_of_source, row.as_of_timeline, row.as_of_key),
     error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
   };

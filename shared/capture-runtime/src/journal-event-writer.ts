@@ -4,6 +4,7 @@ import type { Position } from '@millrace/contract/position.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { invariant } from '@millrace/errors/millrace-error.js';
 import { type Deferred, deferred } from '@millrace/flow/deferred.js';
+import type { TableAtTail } from '@millrace/journal/journal-tail.js';
 import type { OutgoingBlock } from '@millrace/journal/journal-writer.js';
 import { inSpan } from '@millrace/telemetry/span.js';
 
@@ -36,6 +37,7 @@ export interface EventWriterOptions {
 
 interface Pending {
   readonly builder: BlockBuilder;
+  readonly announces: readonly TableAtTail[];
   readonly after: Position | null;
   /** Position of the block's last Commit or Progress; null for a slice that is not the last. */
   readonly upTo: Position | null;
@@ -53,6 +55,8 @@ export class JournalEventWriter implements EventWriter {
   readonly #spare: BlockBuilder[] = [];
   readonly #queue: Pending[] = [];
   #open = new BlockBuilder();
+  /** Schema events of the open block. */
+  #announces: TableAtTail[] = [];
   #queuedBytes = 0;
   #inTransaction = false;
   #sliceIndex = 0;
@@ -75,6 +79,7 @@ export class JournalEventWriter implements EventWriter {
     const version = await this.#options.register(table);
     if (change.kind === 'load') await this.#options.requestLoad(version, change.load, change.reason);
     this.#open.schema(version, change);
+    this.#announces.push({ version, change });
     return version;
   }
 
@@ -151,8 +156,11 @@ export class JournalEventWriter implements EventWriter {
   #cutInTransaction(): void {
     if (this.#sliceIndex === 0 && this.#open.holdsWhole) {
       const rest = this.#open.splitAtLastBegin(this.#spare.pop() ?? new BlockBuilder());
+      // A block that holds whole transactions has no Schema events but in the open one: they end it.
+      const announces = this.#announces.splice(0);
       this.#cut(null);
       this.#open = rest;
+      this.#announces = announces;
       if (this.#open.byteLength < SLICE_BYTES) return;
     }
     this.#cut({ index: this.#sliceIndex, last: false });
@@ -163,6 +171,7 @@ export class JournalEventWriter implements EventWriter {
     const complete = slice === null || slice.last;
     this.#queue.push({
       builder: this.#open,
+      announces: this.#announces,
       after: this.#after,
       upTo: complete ? this.#lastPosition : null,
       committedAtMicros: this.#lastCommittedAtMicros,
@@ -170,6 +179,7 @@ export class JournalEventWriter implements EventWriter {
     });
     this.#queuedBytes += this.#open.byteLength;
     this.#open = this.#spare.pop() ?? new BlockBuilder();
+    this.#announces = [];
     if (complete) this.#after = this.#lastPosition;
     this.#sending ??= this.#sendAll();
   }

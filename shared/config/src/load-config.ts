@@ -69,7 +69,8 @@ function find(option: TaskOption, { flags, env, file: path }: ConfigSources, fil
 /** Command line and environment give text; the file has types of its own. */
 function typed(option: TaskOption, value: unknown): unknown {
   if (typeof value !== 'string') return value;
-  if (option === 'metricsPort' || option === 'outageMinutes') return value.trim() === '' ? value : Number(value);
+  if (option === 'metricsPort' || option === 'outageMinutes' || option === 'journalRetentionHours')
+    return value.trim() === '' ? value : Number(value);
   if (option === 'kafkaTls' || option === 'json') return value === 'true' ? true : value === 'false' ? false : value;
   return value;
 }

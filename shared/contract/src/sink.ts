@@ -139,6 +139,8 @@ export interface SinkWriter extends AsyncDisposable {
   /** Makes Millrace's own tables where missing and claims the task: older sinks are fenced from here on.
    * @throws MillraceError TASK_CHANGED; SINK_FENCED where the claimant held the claim before and another run has it now. */
   open(definition: string, claimant?: Claimant): Promise<SinkState>;
+  /** @throws MillraceError SINK_FENCED where another sink has claimed the task since. */
+  checkStillInForce(): Promise<void>;
   /** First checkpoint of a task, before anything is applied. */
   initialize(checkpoint: Checkpoint): Promise<void>;
   /**

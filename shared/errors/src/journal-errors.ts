@@ -84,6 +84,13 @@ export const journalErrors = {
     remedy:
       'The changes in between cannot be had from the journal. Load anew: `millrace remove --name …`, then `millrace run …`; and keep retention.ms and retention.bytes at -1.',
   },
+  TRIM_FAILED: {
+    class: 'retry',
+    message: 'What the target has could not be freed in Kafka (journal "{topic}"): {reason}',
+    cause:
+      'Kafka or the target was away at that moment, or the user may not delete records. Nothing is lost; Kafka only holds more.',
+    remedy: "It is tried again by itself. Grant the user Delete and Describe on the task's topics where it lacks them.",
+  },
   JOURNAL_TRUNCATED: {
     class: 'operator',
     message: 'Topic "{topic}", partition {partition}, ends at offset {end}, below {offset}, which was there before.',

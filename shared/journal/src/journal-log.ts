@@ -3,12 +3,15 @@ import { decodeRecord, type JournalSchemaIds } from '@millrace/codec/journal-rec
 import type { TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { KafkaRecord, PartitionReader } from './kafka/partition-reader.js';
+import { inParallel } from './registry/in-parallel.js';
 import type { Registry } from './registry/registry.js';
 import type { LogBounds } from './rules/reader-rules.js';
 import type { BlockRecordHeader, TakeoverHeader } from './rules/record-header.js';
 
-/** Kafka record header of a block: offset of the last block before it that holds Schema events, -1 for none. */
+/** Kafka record header of a block: offset of the last block before it that tells of tables (Schema events or TABLES_HEADER), -1 for none. */
 export const SCHEMAS_HEADER = 'millrace-schemas';
+/** Kafka record header of some blocks: every table version in force before the block's events, so that nothing older need be read. */
+export const TABLES_HEADER = 'millrace-tables';
 
 export type LogRecord = { readonly kind: 'takeover'; readonly header: TakeoverHeader; readonly byteLength: number } | LogBlock;
 
@@ -16,8 +19,10 @@ export interface LogBlock {
   readonly kind: 'block';
   readonly header: BlockRecordHeader;
   readonly block: JournalBlock;
-  /** Where the Schema events before this block lie. */
+  /** Where the last block before this one lies that tells of tables, by Schema events or a list; -1: none. */
   readonly schemasBefore: bigint;
+  /** Every table version in force before the block; null in most, which list none. */
+  readonly tablesBefore: readonly TableReference[] | null;
   readonly byteLength: number;
 }
 
@@ -78,11 +83,25 @@ export class JournalLog implements AsyncDisposable {
       const byteLength = record.value.length;
       if (content.kind === 'takeover') return { kind: 'takeover', header: content, byteLength };
       const block = content.resolve((id, fingerprint) => this.#version(id, fingerprint, content.offset));
-      return { kind: 'block', header: content, block, schemasBefore: schemasBefore(record), byteLength };
+      return {
+        kind: 'block',
+        header: content,
+        block,
+        schemasBefore: schemasBefore(record),
+        tablesBefore: tablesBefore(record),
+        byteLength,
+      };
     });
   }
 
-  /** Versions not met before, all at once. */
+  /** The versions that a block's list names, in its order. */
+  async listed(references: readonly TableReference[], signal?: AbortSignal): Promise<readonly TableVersion[]> {
+    return inParallel(references, ({ registryId, fingerprint }) =>
+      this.#options.registry.version(registryId, fingerprint, signal),
+    );
+  }
+
+  /** Versions not met before, several at a time. */
   async #fetchVersions(blocks: readonly ParsedBlock[], signal?: AbortSignal): Promise<void> {
     const { registry } = this.#options;
     const missing = new Map<number, string>();
@@ -92,7 +111,7 @@ export class JournalLog implements AsyncDisposable {
       }
     }
     if (missing.size === 0) return;
-    await Promise.all([...missing].map(([id, fingerprint]) => registry.version(id, fingerprint, signal)));
+    await inParallel([...missing], ([id, fingerprint]) => registry.version(id, fingerprint, signal));
   }
 
   #version(id: number, fingerprint: string, offset: bigint): TableVersion {
@@ -103,11 +122,34 @@ export class JournalLog implements AsyncDisposable {
   }
 }
 
+/** Names a table version in the registry. */
+export interface TableReference {
+  readonly registryId: number;
+  readonly fingerprint: string;
+}
+
+export function tablesHeader(tables: Iterable<TableReference>): string {
+  return [...tables].map(({ registryId, fingerprint }) => `${registryId}:${fingerprint}`).join();
+}
+
+function tablesBefore(record: KafkaRecord): readonly TableReference[] | null {
+  const text = record.header(TABLES_HEADER);
+  if (text === undefined) return null;
+  if (text === '') return [];
+  return text.split(',').map((reference) => {
+    const [, id, fingerprint] = /^(\d{1,10}):([0-9a-f]{1,64})$/.exec(reference) ?? [];
+    if (id === undefined || fingerprint === undefined)
+      throw foreign(record, `its header ${TABLES_HEADER} holds ${JSON.stringify(reference)}`);
+    return { registryId: Number(id), fingerprint };
+  });
+}
+
 function schemasBefore(record: KafkaRecord): bigint {
   const text = record.header(SCHEMAS_HEADER);
   if (text !== undefined && /^(-1|\d{1,18})$/.test(text)) return BigInt(text);
-  throw new MillraceError('RECORD_FOREIGN', {
-    where: `journal offset ${record.offset}`,
-    what: `it has no header ${SCHEMAS_HEADER}`,
-  });
+  throw foreign(record, `it has no header ${SCHEMAS_HEADER}`);
+}
+
+function foreign({ offset }: KafkaRecord, what: string): MillraceError {
+  return new MillraceError('RECORD_FOREIGN', { where: `journal offset ${offset}`, what });
 }

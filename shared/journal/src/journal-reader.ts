@@ -4,8 +4,12 @@ import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Journal } from './journal.js';
 import { journalError } from './journal-error.js';
 import type { JournalLog, LogRecord } from './journal-log.js';
-import { advance, beginningOfJournal, type ReaderState, stateOfCheckpoint } from './rules/reader-rules.js';
+import { advance, beginningOfJournal, type LogBounds, type ReaderState, stateOfCheckpoint } from './rules/reader-rules.js';
 import { isCertain } from './rules/record-header.js';
+import { stateBefore } from './rules/tail-rules.js';
+
+/** Records looked at in one piece; the first one nearly always tells. */
+const OLDEST_RECORDS = 16n;
 
 export type JournalItem =
   | {
@@ -46,6 +50,23 @@ export class JournalReader implements AsyncIterable<JournalItem>, AsyncDisposabl
       const start = from ?? (await beginning(journal.topic, log, signal));
       const bounds = await log.check(start.nextOffset, signal);
       if (start.nextOffset > bounds.start) await checkJournal(journal.topic, log, start, signal);
+      return new JournalReader(journal, log, start, signal);
+    } catch (error) {
+      await log[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * For people: from the oldest block on that is kept, where everything before it may be freed. A target never begins so.
+   * @throws MillraceError JOURNAL_NO_ANCHOR where no block is kept that tells where the journal stands
+   */
+  static async openOldest(journal: Journal, signal: AbortSignal): Promise<JournalReader> {
+    const log = journal.log();
+    try {
+      const bounds = await log.bounds(signal);
+      const start =
+        bounds.start === 0n ? await beginning(journal.topic, log, signal) : await oldest(journal.topic, log, bounds, signal);
       return new JournalReader(journal, log, start, signal);
     } catch (error) {
       await log[Symbol.asyncDispose]();
@@ -102,6 +123,18 @@ async function beginning(topic: string, log: JournalLog, signal: AbortSignal): P
   const decision = advance(beginningOfJournal(0n), first.header);
   if (decision.kind === 'error') throw journalError(topic, decision.error);
   return { journal: first.header.journal, epoch: -1n, seq: -1n, nextOffset: 0n, position: null };
+}
+
+/** Just before the first block that is certainly in force and begins no transaction in its middle. */
+async function oldest(topic: string, log: JournalLog, { start, end }: LogBounds, signal: AbortSignal): Promise<Checkpoint> {
+  for (let from = start; from < end; from += OLDEST_RECORDS) {
+    const records = await log.range(from, from + OLDEST_RECORDS < end ? from + OLDEST_RECORDS : end, signal);
+    for (const { header } of records) {
+      if (header.kind === 'block' && isCertain(header) && (header.slice?.index ?? 0) === 0)
+        return checkpointOf(stateBefore(header));
+    }
+  }
+  throw new MillraceError('JOURNAL_NO_ANCHOR', { topic, start });
 }
 
 /** The record before the checkpoint's: whether this is the journal that the checkpoint was taken in, said before anything new is read. */

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BlockBuilder } from '@millrace/codec/block-builder.js';
+import { tableKey } from '@millrace/codec/table-key.js';
 import { encodeTakeover } from '@millrace/codec/takeover.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import type { Claimant } from '@millrace/contract/task.js';
 import { assertNever, invariant, MillraceError } from '@millrace/errors/millrace-error.js';
-import { JOURNAL_PARTITION, type Journal } from './journal.js';
+import type { Journal } from './journal.js';
 import { journalError } from './journal-error.js';
-import { type JournalLog, SCHEMAS_HEADER } from './journal-log.js';
+import { type JournalLog, SCHEMAS_HEADER, TABLES_HEADER, tablesHeader } from './journal-log.js';
+import { JOURNAL_PARTITION } from './journal-partition.js';
 import { readTail, type TableAtTail, tablesAtTail } from './journal-tail.js';
 import type { OutgoingRecord, PartitionWriter } from './kafka/partition-writer.js';
 import { claimBackOffMs, epochForClaim, judgeClaim, MAX_CLAIMS } from './rules/claim-rules.js';
@@ -16,10 +18,18 @@ import type { LogBounds } from './rules/reader-rules.js';
 import type { TakeoverHeader } from './rules/record-header.js';
 import { judgeBetween, judgeReply } from './rules/send-rules.js';
 
+/**
+ * A block that lists every table is written when so much has been sent since the last one: what a restart reads, and what is kept of a
+ * trimmed journal for its sake, is bounded by it.
+ */
+const LIST_EVERY_BYTES = 64 * 1024 * 1024;
+
 /** A block whose events are complete; its header is known only when it is sent. */
 export interface OutgoingBlock {
   /** Sealed, and thereby emptied, when the block is sent. */
-  readonly builder: Pick<BlockBuilder, 'seal' | 'schemaCount' | 'byteLength' | 'latestCommitMicros'>;
+  readonly builder: Pick<BlockBuilder, 'seal' | 'byteLength' | 'latestCommitMicros'>;
+  /** Its Schema events, in order. */
+  readonly announces: readonly TableAtTail[];
   /** Position of the last Commit or Progress before the block; in a slice, before its transaction. Null: none yet. */
   readonly after: Position | null;
   /** Position of the block's last Commit or Progress; null for a slice that is not the last. */
@@ -35,7 +45,6 @@ interface Claim {
   readonly tables: readonly TableAtTail[];
   readonly schemas: bigint;
   readonly clock: bigint | null;
-  readonly complete: boolean;
 }
 
 /**
@@ -49,17 +58,17 @@ export class JournalWriter implements AsyncDisposable {
   readonly position: Position | null;
   /** Table versions in force there, announced by a Schema event and neither dropped nor set aside since. */
   readonly knownTables: readonly TableVersion[];
-  /** Tables whose last Schema event set them aside with an error. */
-  readonly tablesSetAside: readonly TableVersion[];
-  /** False where Schema events were trimmed away: a table that is in neither list may have been announced all the same. */
-  readonly knowsAllTables: boolean;
   readonly #journal: Journal;
   readonly #log: JournalLog;
   readonly #appender: PartitionWriter;
   /** Offset of the last record of this incarnation. */
   #prev: bigint;
   #nextSeq = 0n;
+  /** Offset of the last block that tells of tables. */
   #schemas: bigint;
+  /** In force up to the last block sealed. */
+  readonly #tables = new Map<string, TableVersion>();
+  #bytesSinceList: number;
   #firstSlice = -1n;
   #inForce: Position | null;
   /** Of the last block sealed. */
@@ -74,11 +83,10 @@ export class JournalWriter implements AsyncDisposable {
     this.journalId = claim.takeover.journal;
     this.epoch = claim.takeover.epoch;
     this.position = claim.position;
-    this.knownTables = claim.tables
-      .filter(({ change }) => change.kind === 'version' || change.kind === 'load')
-      .map(({ version }) => version);
-    this.tablesSetAside = claim.tables.filter(({ change }) => change.kind === 'error').map(({ version }) => version);
-    this.knowsAllTables = claim.complete;
+    for (const announced of claim.tables) this.#follow(announced);
+    this.knownTables = [...this.#tables.values()];
+    // The next restart finds a list at the first block of this incarnation.
+    this.#bytesSinceList = claim.schemas < 0n ? 0 : LIST_EVERY_BYTES;
     this.#prev = claim.takeover.offset;
     this.#schemas = claim.schemas;
     this.#inForce = claim.position;
@@ -87,7 +95,7 @@ export class JournalWriter implements AsyncDisposable {
 
   /**
    * Claims the journal for a new incarnation; the older ones are fenced from here on. Then reads the tail (Protocol, Capture 1 to 3).
-   * @throws MillraceError JOURNAL_FENCED where the claimant held the claim before and another run has it now; JOURNAL_CLAIM_CONTENDED, JOURNAL_TRUNCATED, JOURNAL_NO_ANCHOR, KAFKA_UNAVAILABLE, and the errors of the
+   * @throws MillraceError JOURNAL_FENCED where the claimant held the claim before and another run has it now; JOURNAL_CLAIM_CONTENDED, JOURNAL_TRUNCATED, JOURNAL_TRIMMED, JOURNAL_NO_ANCHOR, KAFKA_UNAVAILABLE, and the errors of the
    * reader's rules
    */
   static async claim(journal: Journal, signal: AbortSignal, claimant: Claimant = ANYBODY): Promise<JournalWriter> {
@@ -147,22 +155,22 @@ export class JournalWriter implements AsyncDisposable {
   }
 
   async #sendPart(blocks: readonly OutgoingBlock[], signal?: AbortSignal): Promise<void> {
-    const announces = blocks.some(({ builder }) => builder.schemaCount > 0);
-    const offset = await this.#appender.send(
-      blocks.map((block, index) => this.#seal(block, BigInt(index))),
-      signal,
-    );
+    const last = blocks.at(-1);
+    // In the send's last block, so that later ones can name its offset; never inside a transaction, which a Takeover may make void.
+    const lists = this.#bytesSinceList >= LIST_EVERY_BYTES && last?.slice === null;
+    const records = blocks.map((block, index) => this.#seal(block, BigInt(index), lists && block === last));
+    const offset = await this.#appender.send(records, signal);
     await this.#judge(offset, signal);
     const count = BigInt(blocks.length);
     this.#prev = offset + count - 1n;
     this.#nextSeq += count;
-    if (announces) this.#schemas = this.#prev;
-    const last = blocks.at(-1);
+    if (lists || blocks.some(({ announces }) => announces.length > 0)) this.#schemas = this.#prev;
+    this.#bytesSinceList = records.reduce((sum, { value }) => sum + value.length, lists ? 0 : this.#bytesSinceList);
     if (last?.slice?.index === 0) this.#firstSlice = this.#prev;
     this.#inForce = blocks.findLast(({ upTo }) => upTo !== null)?.upTo ?? this.#inForce;
   }
 
-  #seal({ builder, after, upTo, slice }: OutgoingBlock, index: bigint): OutgoingRecord {
+  #seal({ builder, announces, after, upTo, slice }: OutgoingBlock, index: bigint, lists: boolean): OutgoingRecord {
     const history = upTo ?? after;
     invariant(history !== null, 'a block names a position, or the one before it');
     this.#clock = later(this.#clock, builder.latestCommitMicros);
@@ -177,7 +185,18 @@ export class JournalWriter implements AsyncDisposable {
       slice: slice === null ? null : { ...slice, first: slice.index === 0 ? -1n : this.#firstSlice },
       clock: this.#clock,
     };
-    return { value: builder.seal(header, this.#journal.ids.block), headers: { [SCHEMAS_HEADER]: this.#schemas.toString() } };
+    const headers = {
+      [SCHEMAS_HEADER]: this.#schemas.toString(),
+      ...(lists ? { [TABLES_HEADER]: tablesHeader(this.#tables.values()) } : {}),
+    };
+    for (const announced of announces) this.#follow(announced);
+    return { value: builder.seal(header, this.#journal.ids.block), headers };
+  }
+
+  #follow({ version, change }: TableAtTail): void {
+    const key = tableKey(version.source);
+    if (change.kind === 'version' || change.kind === 'load') this.#tables.set(key, version);
+    else this.#tables.delete(key);
   }
 
   async #judge(offset: bigint, signal?: AbortSignal): Promise<void> {
@@ -285,7 +304,7 @@ function* partsOf(blocks: readonly OutgoingBlock[], maxBytes: number): Generator
   let part: OutgoingBlock[] = [];
   let bytes = 0;
   for (const block of blocks) {
-    const { byteLength, schemaCount } = block.builder;
+    const { byteLength } = block.builder;
     if (part.length > 0 && bytes + byteLength > maxBytes) {
       yield part;
       part = [];
@@ -293,7 +312,7 @@ function* partsOf(blocks: readonly OutgoingBlock[], maxBytes: number): Generator
     }
     part.push(block);
     bytes += byteLength;
-    if (schemaCount > 0 || block.slice?.index === 0) {
+    if (block.announces.length > 0 || block.slice?.index === 0) {
       yield part;
       part = [];
       bytes = 0;

@@ -1,12 +1,15 @@
 import { BlockBuilder } from '@millrace/codec/block-builder.js';
 import { BLOCK_SCHEMA_1_JSON } from '@millrace/codec/block-schema.js';
 import type { SchemaChange } from '@millrace/contract/events.js';
+import type { Checkpoint } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { expect, test } from 'vitest';
 import { deleteTopics, type Journal } from './journal.js';
 import type { JournalItem } from './journal-reader.js';
 import { JournalReader } from './journal-reader.js';
 import { JournalWriter, type OutgoingBlock } from './journal-writer.js';
+import { KafkaClient } from './kafka/kafka-client.js';
+import { Topics } from './kafka/topics.js';
 import { RegistryClient } from './registry/registry-client.js';
 import { recordSubject } from './registry/subject.js';
 import { failure } from './testing/failure.js';
@@ -28,7 +31,8 @@ function announcement(n: number, entries: readonly (readonly [TableVersion, Sche
   const builder = new BlockBuilder();
   for (const [table, change] of entries) builder.schema(table, change);
   builder.progress(at(n));
-  return { builder, after: n === 1 ? null : at(n - 1), upTo: at(n), slice: null };
+  const announces = entries.map(([version, change]) => ({ version, change }));
+  return { builder, announces, after: n === 1 ? null : at(n - 1), upTo: at(n), slice: null };
 }
 
 const VERSION: SchemaChange = { kind: 'version' };
@@ -206,7 +210,6 @@ test('the table versions in force are found at the tail, whatever lies between a
   await using second = await JournalWriter.claim(journal, signal);
   expect(second.knownTables).toEqual([orders]);
   expect(second.knownTables[0]).toBe(orders);
-  expect(second.tablesSetAside).toEqual([broken]);
 });
 
 test('a Schema event inside an unfinished transaction is not in force at the tail', async () => {
@@ -219,7 +222,11 @@ test('a Schema event inside an unfinished transaction is not in force at the tai
     const builder = new BlockBuilder();
     builder.begin('2');
     builder.schema(wider, VERSION);
-    await first.send([{ builder, after: at(1), upTo: null, slice: { index: 0, last: false } }, sliceOf(wider, 2, 1, false)]);
+    const announces = [{ version: wider, change: VERSION }];
+    await first.send([
+      { builder, announces, after: at(1), upTo: null, slice: { index: 0, last: false } },
+      sliceOf(wider, 2, 1, false),
+    ]);
   }
   {
     await using second = await JournalWriter.claim(journal, signal);
@@ -261,32 +268,111 @@ test('a reader whose place was trimmed away says so and does not jump', async ()
   const [, second] = await readUntil(journal, null, ({ length }) => length === 2);
   const early = second?.kind === 'block' ? second.checkpointAfter : null;
 
-  expect(await journal.trim([5n])).toBe(4n);
+  expect(await journal.trim(await checkpointAt(journal, 5n), 5n)).toBe(4n);
   expect(await journal.bounds()).toEqual({ start: 4n, end: 7n });
   expect(await failure(JournalReader.open(journal, early, signal))).toMatchObject({
     code: 'JOURNAL_TRIMMED',
     details: { offset: 2n, start: 4n },
   });
   expect(await failure(JournalReader.open(journal, null, signal))).toMatchObject({ code: 'JOURNAL_TRIMMED' });
+  // People may look at what is kept.
+  await using kept = await JournalReader.openOldest(journal, signal);
+  const ids: number[][] = [];
+  for await (const item of kept) {
+    ids.push(...idsOf([item]));
+    if (ids.length === 3) break;
+  }
+  expect(ids).toEqual([[4], [5], [6]]);
 
-  expect(await journal.trim([7n, 4n])).toBeNull();
+  expect(await journal.trim(await checkpointAt(journal, 7n), 4n)).toBeNull();
   await using next = await JournalWriter.claim(journal, signal);
   expect(next.position).toEqual(at(6));
 });
 
-test('a capture can start again after everything was trimmed that no reader and no restart needs', async () => {
+/** A target's that has applied everything below an offset. */
+async function checkpointAt(journal: Journal, nextOffset: bigint): Promise<Checkpoint> {
+  return { journal: await journalIdOf(journal), epoch: -1n, seq: -1n, nextOffset, position: null };
+}
+
+async function journalIdOf(journal: Journal): Promise<string> {
+  await using log = journal.log();
+  const { start } = await log.bounds(signal);
+  const [oldest] = await log.range(start, start + 1n, signal);
+  return oldest?.header.journal ?? '';
+}
+
+test('a capture that starts again knows every table, however often everything was trimmed that may go', async () => {
+  await using journal = await testJournal(await testServers());
+  const [orders, items, gone] = await journal.registerTables(['orders', 'items', 'gone'].map((name) => sampleTable(name)));
+  const wider = await journal.registerTable(sampleTable('orders', 1));
+  if (orders === undefined || items === undefined || gone === undefined) throw new Error('three tables');
+  const trimAll = async () =>
+    journal.trim(await checkpointAt(journal, (await journal.bounds()).end), (await journal.bounds()).end);
+  {
+    await using writer = await JournalWriter.claim(journal, signal);
+    const all: [TableVersion, SchemaChange][] = [orders, items, gone].map((table) => [table, VERSION]);
+    await writer.send([announcement(1, all)]);
+    for (let n = 2; n <= 3; n++) await writer.send([wholeBlock(orders, n)]);
+    // What tells of the tables is the second record; before it lies only the claim.
+    expect(await trimAll()).toBe(1n);
+  }
+  {
+    await using writer = await JournalWriter.claim(journal, signal);
+    expect(writer.knownTables).toEqual([orders, items, gone]);
+    await writer.send([wholeBlock(orders, 4)]);
+    await writer.send([announcement(5, [[gone, { kind: 'dropped' }]]), announcement(6, [[wider, VERSION]])]);
+    // Offsets 0 to 3 of the first capture, 4 the claim, 5 the block that lists what was in force before it.
+    expect(await trimAll()).toBe(5n);
+  }
+  for (let n = 7; n <= 9; n++) {
+    await using writer = await JournalWriter.claim(journal, signal);
+    expect(writer.position).toEqual(at(n - 1));
+    expect(new Set(writer.knownTables)).toEqual(new Set([wider, items]));
+    await writer.send([wholeBlock(wider, n)]);
+    const { end } = await journal.bounds();
+    expect(await trimAll()).toBe(end - 1n);
+    expect(await journal.bounds()).toEqual({ start: end - 1n, end });
+  }
+});
+
+test('claims that are not followed by a block leave the last block that tells where the journal stands', async () => {
   await using journal = await testJournal(await testServers());
   const table = await journal.registerTable(sampleTable('orders'));
   {
     await using writer = await JournalWriter.claim(journal, signal);
-    expect(writer.knowsAllTables).toBe(true);
     await writer.send([announcement(1, [[table, VERSION]])]);
-    for (let n = 2; n <= 3; n++) await writer.send([wholeBlock(table, n)]);
   }
+  for (let claims = 0; claims < 20; claims++) await (await JournalWriter.claim(journal, signal))[Symbol.asyncDispose]();
   const { end } = await journal.bounds();
-  expect(await journal.trim([end])).toBe(3n);
+  expect(await journal.trim(await checkpointAt(journal, end), end)).toBe(1n);
   await using next = await JournalWriter.claim(journal, signal);
-  expect(next).toMatchObject({ position: at(3), epoch: 4n, knownTables: [], knowsAllTables: false });
+  expect(next).toMatchObject({ position: at(1), knownTables: [table] });
+});
+
+test('a journal that somebody emptied altogether is refused: nothing tells where it stands', async () => {
+  const servers = await testServers();
+  await using journal = await testJournal(servers);
+  {
+    await using writer = await JournalWriter.claim(journal, signal);
+    await writer.send([wholeBlock(await journal.registerTable(sampleTable('orders')), 1)]);
+  }
+  await using client = new KafkaClient(servers.kafka);
+  await new Topics(client).trim(journal.topic, 0, (await journal.bounds()).end);
+  expect(await failure(JournalWriter.claim(journal, signal))).toMatchObject({ code: 'JOURNAL_NO_ANCHOR', class: 'operator' });
+});
+
+test('what was written lately is kept, and a journal that is another one than the checkpoint names is left alone', async () => {
+  await using journal = await testJournal(await testServers());
+  await using writer = await JournalWriter.claim(journal, signal);
+  const table = await journal.registerTable(sampleTable('orders'));
+  for (let n = 1; n <= 4; n++) await writer.send([wholeBlock(table, n)]);
+  const checkpoint = await checkpointAt(journal, 5n);
+  expect(await journal.offsetAt(0)).toBe(0n);
+  expect(await journal.trim(checkpoint, await journal.offsetAt(Date.now() - 3_600_000))).toBeNull();
+  expect(await journal.offsetAt(Date.now() + 3_600_000)).toBe(5n);
+  expect(await failure(journal.trim({ ...checkpoint, journal: 'another' }, 5n))).toMatchObject({ code: 'JOURNAL_FOREIGN' });
+  expect(await journal.bounds()).toMatchObject({ start: 0n });
+  expect(await journal.trim(checkpoint, 99n)).toBe(4n);
 });
 
 test("#44 a block over the topic's limit is an error; nothing is left out", async () => {

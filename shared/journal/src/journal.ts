@@ -1,8 +1,12 @@
 import { BLOCK_SCHEMA_1_JSON, BLOCK_SCHEMA_JSON, TAKEOVER_SCHEMA_JSON } from '@millrace/codec/block-schema.js';
 import type { JournalSchemaIds } from '@millrace/codec/journal-record.js';
+import type { Checkpoint } from '@millrace/contract/position.js';
 import type { TableSchema, TableVersion } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { JournalLog } from './journal-log.js';
 import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
+import { JOURNAL_PARTITION } from './journal-partition.js';
+import { tellingBlocks } from './journal-tail.js';
 import { KafkaClient } from './kafka/kafka-client.js';
 import type { KafkaSettings } from './kafka/kafka-settings.js';
 import { PartitionReader } from './kafka/partition-reader.js';
@@ -17,11 +21,10 @@ import { isSubjectOf } from './registry/subject.js';
 import type { LogBounds } from './rules/reader-rules.js';
 import { trimPoint } from './rules/tail-rules.js';
 
-export const JOURNAL_PARTITION = 0;
 /** Blocks in one request, before compression: the broker's cost is per request. */
 const SEND_BYTES = 2 * 1024 * 1024;
-/** Records below the slowest reader that are looked at, in growing pieces, for a place where a restart could begin. */
-const TRIM_LOOK_BACK = 256n;
+/** Records below the slowest reader that are looked at, in growing pieces, for a place where a restart could begin: nearly always the last. */
+const TRIM_LOOK_BACK = 16n;
 
 /**
  * Opens a stream's journal: one topic with one partition, checked for settings under which Kafka would lose or drop changes, and the
@@ -113,26 +116,54 @@ export class Journal implements AsyncDisposable {
     return new PartitionWriter({ client, topic, partition: JOURNAL_PARTITION, metrics });
   }
 
+  /** The first offset written at this time or later; the journal's end where there is none. Milliseconds since 1970. */
+  async offsetAt(timeMs: number, signal?: AbortSignal): Promise<bigint> {
+    return new Topics(this.#parts.client).offsetAt(this.topic, JOURNAL_PARTITION, timeMs, signal);
+  }
+
   /**
-   * Frees what no reader needs: below every reader's next offset, and never past the last block that a capture's restart begins at.
-   * Resolves with the log's new beginning, null where nothing could go.
+   * Frees what nobody needs: below the next offset of every reader of this journal, given as a checkpoint or as an offset to keep from;
+   * never past the last block that a capture's restart begins at, nor past what tells that restart of the tables. Resolves with the
+   * log's new beginning, null where nothing could go. To be called for a checkpoint that the target has committed.
+   * @throws MillraceError JOURNAL_FOREIGN where the checkpoint is another journal's: the topic was made anew
    */
-  async trim(readers: readonly bigint[], signal?: AbortSignal): Promise<bigint | null> {
+  async trim(checkpoint: Checkpoint, keepFrom: bigint, signal?: AbortSignal): Promise<bigint | null> {
     await using log = this.log();
-    const { start, end } = await log.bounds(signal);
+    const { start, end } = await log.check(checkpoint.nextOffset, signal);
+    const readers = [checkpoint.nextOffset, keepFrom < end ? keepFrom : end];
     const upTo = readers.reduce((least, next) => (next < least ? next : least), end);
     for (let span = TRIM_LOOK_BACK; ; span *= 4n) {
       const from = upTo - span > start ? upTo - span : start;
-      const point = trimPoint(
-        (await log.range(from, upTo, signal)).map(({ header }) => header),
+      const records = await log.range(from, upTo, signal);
+      const foreign = records.find(({ kind, header }) => kind === 'block' && header.journal !== checkpoint.journal);
+      if (foreign !== undefined) {
+        const { journal: found, offset } = foreign.header;
+        throw new MillraceError('JOURNAL_FOREIGN', { topic: this.topic, offset, expected: checkpoint.journal, found });
+      }
+      const anchor = trimPoint(
+        records.map(({ header }) => header),
         readers,
       );
-      if (point !== null && point > start) {
-        await new Topics(this.#parts.client).trim(this.topic, JOURNAL_PARTITION, point, signal);
-        return point;
-      }
-      if (point !== null || from === start) return null;
+      if (anchor === null && from > start) continue;
+      const point = anchor === null ? start : await this.#oldestNeeded(log, { start, anchor }, signal);
+      if (point <= start) return null;
+      await new Topics(this.#parts.client).trim(this.topic, JOURNAL_PARTITION, point, signal);
+      return point;
     }
+  }
+
+  /** A restart at the anchor, or later, reads down from there to the block that lists all tables, or the first that tells of any. */
+  async #oldestNeeded(
+    log: JournalLog,
+    { start, anchor }: { readonly start: bigint; readonly anchor: bigint },
+    signal?: AbortSignal,
+  ): Promise<bigint> {
+    const [record] = await log.range(anchor, anchor + 1n, signal);
+    if (record?.kind !== 'block') throw new MillraceError('INTERNAL', { what: 'a range is read whole' });
+    let oldest = anchor;
+    if (record.tablesBefore !== null) return oldest;
+    for await (const { header } of tellingBlocks(log, { schemas: record.schemasBefore, start }, signal)) oldest = header.offset;
+    return oldest;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

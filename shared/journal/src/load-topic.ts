@@ -9,16 +9,19 @@ import {
 import { LOAD_SCHEMA_1_JSON, LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
 import { assertNever, invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
-import { AppendQueue, SEND_RECORDS, SEQ_HEADER } from './kafka/append-queue.js';
+import { AppendQueue, SEQ_HEADER } from './kafka/append-queue.js';
 import type { KafkaClient } from './kafka/kafka-client.js';
 import { type KafkaRecord, PartitionReader } from './kafka/partition-reader.js';
 import { PartitionWriter } from './kafka/partition-writer.js';
+import { Topics } from './kafka/topics.js';
 import { openTopic, type TopicOptions } from './open-topic.js';
-import { isHigher, judgeNumbered, type Numbered } from './rules/numbered-rules.js';
+import { judgeNumbered, type Numbered } from './rules/numbered-rules.js';
 
 export const DEFAULT_LANES = 4;
 /** Says what a restart and a sink must know without reading rows. */
 const CONTROL_PARTITION = 0;
+/** The sink trims seldom; in the middle of a reading once is much. */
+const CONTROL_READINGS = 5;
 
 export interface LoadTopicOptions extends TopicOptions {
   /** Of a topic that is made now; one that is there keeps its own number. Default 4. */
@@ -106,13 +109,17 @@ export class LoadTopicWriter implements AsyncDisposable {
     this.#rooms.set(lane, room);
   }
 
-  /** Every control record that the topic holds now. */
-  async *controlRecords(signal: AbortSignal): AsyncGenerator<LoadRecord> {
-    await using reader = partitionReader(this.#parts, CONTROL_PARTITION);
-    const { start, end } = await reader.bounds(signal);
-    const numbers = new NumberedRecords(this.#parts, CONTROL_PARTITION);
-    for await (const records of reader.range(start, end, signal)) {
-      for (const { record } of numbers.take(records)) yield record;
+  /** Every control record that the topic holds now: a few for each chunk of the loads that are not long past. */
+  async controlRecords(signal: AbortSignal): Promise<readonly LoadRecord[]> {
+    for (let reading = 1; ; reading++) {
+      const records: LoadRecord[] = [];
+      try {
+        for await (const { record } of readNow(this.#parts, null, signal)) records.push(record);
+        return records;
+      } catch (error) {
+        // The sink has freed the beginning meanwhile.
+        if (!(error instanceof MillraceError) || error.code !== 'JOURNAL_TRIMMED' || reading === CONTROL_READINGS) throw error;
+      }
     }
   }
 
@@ -127,73 +134,112 @@ export class LoadTopicWriter implements AsyncDisposable {
   }
 }
 
-/** A record with the offset that it lies at: a later reading starts at the one after it. */
-export interface LoadItem {
+/** A record that was read: a later reading goes on after it. */
+export interface LoadPlace {
   readonly offset: bigint;
+  readonly number: Numbered;
+}
+
+export interface LoadItem extends LoadPlace {
   readonly record: LoadRecord;
 }
 
+/** The sink's side of the topic: it reads, and it frees what nobody reads any more. */
 export class LoadTopicReader {
   readonly lanes: number;
+  readonly topic: string;
   readonly #parts: LoadTopicParts;
 
   constructor(parts: LoadTopicParts) {
     this.#parts = parts;
     this.lanes = parts.lanes;
+    this.topic = parts.topic;
   }
 
-  /** The control partition, from an offset (null: its beginning) on, for ever. Each record once, fenced writers' left out. */
-  control(from: bigint | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
-    return this.#follow(CONTROL_PARTITION, from, signal);
+  /** The control partition, after a record (null: from its beginning) on, for ever. Each record once, fenced writers' left out. */
+  control(after: LoadPlace | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
+    return this.#follow(CONTROL_PARTITION, after, signal);
   }
 
-  /** A lane (0, 1, 2 …), in the same way. */
-  lane(lane: number, from: bigint | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
+  /** What the control partition holds now, in the same way. */
+  controlNow(after: LoadPlace | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
+    return readNow(this.#parts, after, signal);
+  }
+
+  /** A lane (0, 1, 2 …), as `control`. */
+  lane(lane: number, after: LoadPlace | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
+    return this.#follow(this.#partitionOf(lane), after, signal);
+  }
+
+  /** The offset that the lane's next record gets. */
+  async laneEnd(lane: number, signal: AbortSignal): Promise<bigint> {
+    await using reader = partitionReader(this.#parts, this.#partitionOf(lane));
+    return (await reader.bounds(signal)).end;
+  }
+
+  /** Frees a lane's records below an offset. */
+  async trimLane(lane: number, below: bigint, signal: AbortSignal): Promise<void> {
+    await this.#trim(this.#partitionOf(lane), below, signal);
+  }
+
+  /**
+   * Frees control records before one that was read. It stays itself: a fenced capture's records may follow, and whoever reads the
+   * partition from its beginning knows them by it.
+   */
+  async trimControl(before: LoadPlace, signal: AbortSignal): Promise<void> {
+    await this.#trim(CONTROL_PARTITION, before.offset, signal);
+  }
+
+  async #trim(partition: number, below: bigint, signal: AbortSignal): Promise<void> {
+    await using reader = partitionReader(this.#parts, partition);
+    const { start, end } = await reader.bounds(signal);
+    if (below > start && below <= end) await new Topics(this.#parts.client).trim(this.topic, partition, below, signal);
+  }
+
+  #partitionOf(lane: number): number {
     invariant(lane >= 0 && lane < this.lanes, `the load topic has a lane ${lane}`);
-    return this.#follow(1 + lane, from, signal);
+    return 1 + lane;
   }
 
-  async *#follow(partition: number, from: bigint | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
+  async *#follow(partition: number, after: LoadPlace | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
     await using reader = partitionReader(this.#parts, partition);
     const { start } = await reader.bounds(signal);
-    const first = from ?? start;
-    await reader.check(first, signal);
-    const numbers = new NumberedRecords(this.#parts, partition);
-    // What was sent twice lies within two requests of its first copy.
-    const before = first - 2n * BigInt(SEND_RECORDS);
-    for await (const records of reader.range(before > start ? before : start, first, signal)) numbers.pass(records);
-    for await (const records of reader.follow(first, signal)) yield* numbers.take(records);
+    const numbers = new NumberedRecords(this.#parts, partition, after, start > 0n);
+    for await (const records of reader.follow(after === null ? start : after.offset + 1n, signal)) yield* numbers.take(records);
   }
+}
+
+/** The control partition after a record (null: from its beginning) up to its end as it is now. */
+async function* readNow(parts: LoadTopicParts, after: LoadPlace | null, signal: AbortSignal): AsyncGenerator<LoadItem> {
+  await using reader = partitionReader(parts, CONTROL_PARTITION);
+  const { start, end } = await reader.bounds(signal);
+  const numbers = new NumberedRecords(parts, CONTROL_PARTITION, after, start > 0n);
+  for await (const records of reader.range(after === null ? start : after.offset + 1n, end, signal)) yield* numbers.take(records);
 }
 
 /** Decodes a partition's records and passes over what was sent twice or by a fenced writer. */
 class NumberedRecords {
   readonly #parts: LoadTopicParts;
   readonly #partition: number;
-  #last: Numbered | null = null;
+  readonly #trimmed: boolean;
+  #last: Numbered | null;
 
-  constructor(parts: LoadTopicParts, partition: number) {
+  constructor(parts: LoadTopicParts, partition: number, after: LoadPlace | null, trimmed: boolean) {
     this.#parts = parts;
     this.#partition = partition;
-  }
-
-  /** Records before the place where the reading begins: only their numbers matter, and the highest is the last one taken. */
-  pass(records: readonly KafkaRecord[]): void {
-    for (const record of records) {
-      const number = { epoch: this.#decode(record).epoch, seq: this.#seq(record) };
-      if (isHigher(number, this.#last)) this.#last = number;
-    }
+    this.#trimmed = trimmed;
+    this.#last = after?.number ?? null;
   }
 
   *take(records: readonly KafkaRecord[]): Generator<LoadItem> {
     for (const record of records) {
       const decoded = this.#decode(record);
       const number = { epoch: decoded.epoch, seq: this.#seq(record) };
-      const decision = judgeNumbered(this.#last, number);
+      const decision = judgeNumbered(this.#last, number, this.#trimmed);
       switch (decision.kind) {
         case 'take':
           this.#last = number;
-          yield { offset: record.offset, record: decoded };
+          yield { offset: record.offset, number, record: decoded };
           break;
         case 'ignore':
           break;

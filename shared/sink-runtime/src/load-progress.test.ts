@@ -19,7 +19,7 @@ const table = (state: TableState, load: string | null, more: Partial<TableProgre
 });
 
 test('a table that waits for its rows holds its changes back until they are in', async () => {
-  const progress = new LoadProgress([table('before load', '0.1')]);
+  const progress = new LoadProgress([table('before load', '0.1')], 0n);
   let ready = false;
   const waiting = progress.ready([source], new AbortController().signal).then(() => {
     ready = true;
@@ -32,7 +32,7 @@ test('a table that waits for its rows holds its changes back until they are in',
 });
 
 test('changes at or below the position of the loaded rows are covered', () => {
-  const progress = new LoadProgress([table('completed', '0.1', { asOf })]);
+  const progress = new LoadProgress([table('completed', '0.1', { asOf })], 0n);
   expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf, chunks: [] });
 });
 
@@ -44,13 +44,13 @@ test('#6 a load on a later timeline than the stream still reads covers what lies
 });
 
 test('#55 a load that has just ended covers the changes that its rows hold, before the target is asked again', () => {
-  const progress = new LoadProgress([table('full load', '0.1')]);
+  const progress = new LoadProgress([table('full load', '0.1')], 0n);
   progress.settled(source, { kind: 'loaded', asOf, chunksApplied: [] });
   expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf, chunks: [] });
 });
 
 test('a superseded load makes every change moot until the later load is named', () => {
-  const progress = new LoadProgress([table('before load', '0.1')]);
+  const progress = new LoadProgress([table('before load', '0.1')], 0n);
   progress.settled(source, { kind: 'superseded' });
   expect(progress.coverage(source, { from: null, upTo })).toEqual({ asOf: upTo, chunks: [] });
   expect(progress.waiting()).toEqual([]);
@@ -59,6 +59,21 @@ test('a superseded load makes every change moot until the later load is named', 
 });
 
 test('a table without a load applies everything', () => {
-  const progress = new LoadProgress([table('completed', null)]);
+  const progress = new LoadProgress([table('completed', null)], 0n);
   expect(progress.coverage(source, { from: null, upTo })).toBeNull();
+});
+
+test('a load is past when its rows are in, a later one is named, or its capture was followed before it had named it', () => {
+  const progress = new LoadProgress([table('full load', '3.2')], 3n);
+  const other = { schema: 'public', table: 'other' };
+  expect(progress.isPast(source, '3.2')).toBe(false);
+  expect(progress.isPast(source, '3.1')).toBe(true);
+  expect(progress.isPast(source, '3.3')).toBe(false);
+  expect(progress.isPast(other, '3.3')).toBe(false);
+  expect(progress.isPast(other, '2.9')).toBe(true);
+  progress.reached(4n);
+  expect(progress.isPast(source, '3.2')).toBe(false);
+  expect(progress.isPast(source, '3.3')).toBe(true);
+  progress.settled(source, { kind: 'loaded', asOf, chunksApplied: [] });
+  expect(progress.isPast(source, '3.2')).toBe(true);
 });

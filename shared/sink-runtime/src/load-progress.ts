@@ -6,6 +6,7 @@ import type { TableId } from '@millrace/contract/table.js';
 import { Changes } from '@millrace/flow/changes.js';
 import type { PositionRange } from './group-reader.js';
 import { coverageOf } from './load-coverage.js';
+import { epochOf, isLaterLoad } from './load-id.js';
 import type { LoadOutcome } from './load-session.js';
 
 /**
@@ -18,9 +19,28 @@ export class LoadProgress {
   /** Made when first asked for: a table may have thousands of chunks. */
   readonly #coverages = new WeakMap<TableProgress, Coverage | null>();
   readonly #changes = new Changes();
+  /** Epoch in force where the stream stands. */
+  #epoch: bigint;
 
-  constructor(tables: readonly TableProgress[]) {
+  constructor(tables: readonly TableProgress[], epoch: bigint) {
+    this.#epoch = epoch;
     this.update(tables);
+  }
+
+  /** The stream has reached this epoch, and the tables' states are known as of there. */
+  reached(epoch: bigint): void {
+    this.#epoch = epoch;
+  }
+
+  /**
+   * Nobody will ask for this load's rows any more: they are in the target, or a later load of the table is named, or the capture that
+   * was to name it has been followed by another one and had not.
+   */
+  isPast(source: TableId, load: string): boolean {
+    const key = tableKey(source);
+    const table = this.#tables.get(key);
+    if (table?.load === load) return !isWaiting(table) || this.#superseded.has(key);
+    return (table?.load != null && isLaterLoad(table.load, load)) || epochOf(load) < this.#epoch;
   }
 
   /** Takes the tables' states as the target holds them. */

@@ -8,6 +8,7 @@ import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { inSpan } from '@millrace/telemetry/span.js';
 import { ChunkStream } from './chunk-stream.js';
 import type { LoadConsumerOptions } from './load-consumer.js';
+import { isLaterLoad } from './load-id.js';
 import { type CountingChunk, countingChunk, type LoadState, type LoadStates } from './load-state.js';
 import type { MappedTable } from './table-mapper.js';
 
@@ -68,6 +69,11 @@ export class LoadSession {
     return [...this.#tables.values()].every(({ settled }) => settled);
   }
 
+  /** A chunk is being loaded from this lane: its first record is still needed. */
+  isOpen(lane: number): boolean {
+    return this.#open.has(lane);
+  }
+
   async lookAtAll(): Promise<void> {
     for (const table of this.#tables.values()) await this.#look(table);
   }
@@ -78,11 +84,11 @@ export class LoadSession {
     this.#changes.notify();
   }
 
-  /** 'not ours': rows of a load that this session does not bring. */
-  async laneRecord(lane: number, record: LoadRecord): Promise<'done' | 'not ours'> {
+  /** 'later': rows of a load that another session will bring. */
+  async laneRecord(lane: number, record: LoadRecord): Promise<'done' | 'later'> {
     if (record.kind !== 'rows' && record.kind !== 'chunk-ended') return 'done';
     const table = this.#tables.get(tableKey(record.table));
-    if (table?.load !== record.load) return 'not ours';
+    if (table?.load !== record.load) return this.#options.isPast(record.table, record.load) ? 'done' : 'later';
     if (table.settled) return 'done';
     const counting = await this.#countingChunk(table, record);
     // Asked only now: a table that starts again forgets its chunks when it is prepared, and comes whole.
@@ -186,7 +192,7 @@ export class LoadSession {
     const state = this.#options.states.of(table.source);
     if (state === undefined) return;
     if (state.load !== table.load) {
-      if (table.prepared > 0 || isLater(state.load, table.load)) {
+      if (table.prepared > 0 || isLaterLoad(state.load, table.load)) {
         for (const [lane, open] of this.#open) if (open.table === table) await this.#abandonChunk(lane);
         this.#settle(table, { kind: 'superseded' });
       }
@@ -211,17 +217,19 @@ export class LoadSession {
 
   async #prepare(table: TableLoad, state: LoadState, began: LoadBegan): Promise<void> {
     const restarted = table.prepared > 0;
+    // The table may be started again while the target is prepared for this attempt: that is another preparation.
+    const { firstAttempt } = state;
     for (const [lane, open] of this.#open) if (open.table === table) await this.#abandonChunk(lane);
     if (restarted) table.applied.clear();
     const mapped = this.#options.mapper.map(await this.#options.version(began.registryId));
     const kept = await this.#options.sink.prepare(mapped.version, table.load, {
       preparation: this.#options.preparation,
-      firstAttempt: state.firstAttempt,
+      firstAttempt,
     });
     table.applied.clear();
     for (const index of kept) table.applied.add(index);
     table.mapped = mapped;
-    table.prepared = state.firstAttempt;
+    table.prepared = firstAttempt;
     crashPoint('table-prepared');
     this.#options.onTable(table.source, 'full load');
   }
@@ -232,12 +240,4 @@ export class LoadSession {
     this.#changes.notify();
     if (this.done) this.#options.onDone();
   }
-}
-
-/** Load ids are `<epoch>.<n>`, both growing. */
-function isLater(one: string, other: string): boolean {
-  const [epoch = '0', n = '0'] = one.split('.');
-  const [otherEpoch = '0', otherN = '0'] = other.split('.');
-  const byEpoch = BigInt(epoch) - BigInt(otherEpoch);
-  return byEpoch > 0n || (byEpoch === 0n && BigInt(n) > BigInt(otherN));
 }

@@ -15,10 +15,13 @@ import { GroupReader } from './group-reader.js';
 import { LoadConsumer } from './load-consumer.js';
 import { LoadProgress } from './load-progress.js';
 import type { TableMapper } from './table-mapper.js';
+import { Trimmer } from './trimmer.js';
 
 const PREFETCH_BYTES = 16 * 1024 * 1024;
 /** The group that is being applied at a stop may still be committed. One that is not comes again, from the target's checkpoint. */
 const STOP_GRACE_MS = 3_000;
+/** They are small, and tell how the last loads went. */
+const CONTROL_RECORDS_KEPT = 1_000n;
 
 export type SinkStatus =
   | { readonly kind: 'opened'; readonly checkpoint: Checkpoint | null; readonly tables: readonly TableProgress[] }
@@ -39,7 +42,11 @@ export interface SinkOptions {
   readonly deadLetters: DeadLetterPublisher;
   readonly mapper: TableMapper;
   readonly preparation: TablePreparation;
+  /** Applied changes stay in the journal for so long, for people. */
+  readonly journalRetentionMs: number;
   readonly report: (status: SinkStatus) => void;
+  /** Told of what does not keep the sink from its work. */
+  readonly onWarning: (error: MillraceError) => void;
 }
 
 /**
@@ -49,6 +56,16 @@ export interface SinkOptions {
  * signal, whatever hangs: what the target was at then ends when the caller disposes the sink.
  */
 export async function runSink(options: SinkOptions, signal: AbortSignal): Promise<void> {
+  try {
+    await runInForce(options, signal);
+  } catch (error) {
+    // The one that fenced this sink may have freed what it was still to read.
+    if (error instanceof MillraceError && error.code === 'JOURNAL_TRIMMED') await options.sink.checkStillInForce();
+    throw error;
+  }
+}
+
+async function runInForce(options: SinkOptions, signal: AbortSignal): Promise<void> {
   const { sink, journal, mapper, report } = options;
   const state = await abortable(sink.open(options.definition, options.claimant), signal);
   report({ kind: 'opened', checkpoint: state.checkpoint, tables: state.tables });
@@ -60,7 +77,7 @@ export async function runSink(options: SinkOptions, signal: AbortSignal): Promis
   const checkpoint = state.checkpoint ?? reader.start;
   if (state.checkpoint === null) await abortable(sink.initialize(checkpoint), signal);
 
-  const progress = new LoadProgress(state.tables);
+  const progress = new LoadProgress(state.tables, checkpoint.epoch);
   const states = new TableStates(options, progress);
   // What an earlier sink wrote and did not publish any more.
   await abortable(publishDeadLetters(sink, options.deadLetters), signal);
@@ -70,17 +87,27 @@ export async function runSink(options: SinkOptions, signal: AbortSignal): Promis
     mapper,
     preparation: options.preparation,
     version: (id) => journal.tableVersion(id, running),
-    onChunk: (table, rows) => report({ kind: 'chunk', table, rows }),
+    controlRecordsKept: CONTROL_RECORDS_KEPT,
+    isPast: (table, load) => progress.isPast(table, load),
+    onChunk: (table, rows) => {
+      trimmer.loaded(false);
+      report({ kind: 'chunk', table, rows });
+    },
     onTable: (table, tableState) => report({ kind: 'table', table, state: tableState }),
     signal: running,
   });
 
+  const trimmer = new Trimmer(
+    { sink, journal, loader, retentionMs: options.journalRetentionMs, onFailure: options.onWarning },
+    checkpoint,
+  );
   const items = new Prefetch<JournalItem>(PREFETCH_BYTES);
   const guard = (part: Promise<void>): Promise<void> => part.catch((error: unknown) => work.abort(error));
   const parts = Promise.all([
     guard(items.fill(reader, running)),
-    guard(runLoads({ options, loader, progress, states }, running)),
-    guard(applyAll({ options, items, progress, states, checkpoint }, running)),
+    guard(runLoads({ options, loader, progress, states, trimmer }, running)),
+    guard(applyAll({ options, items, progress, states, checkpoint, trimmer }, running)),
+    guard(trimmer.run(running)),
   ]);
   await abortable(parts, grace.signal);
   if (!signal.aborted && running.aborted) throw running.reason;
@@ -91,10 +118,11 @@ interface Loading {
   readonly loader: LoadConsumer;
   readonly progress: LoadProgress;
   readonly states: TableStates;
+  readonly trimmer: Trimmer;
 }
 
 /** Session after session, as long as tables wait for a load. */
-async function runLoads({ options, loader, progress, states }: Loading, signal: AbortSignal): Promise<void> {
+async function runLoads({ options, loader, progress, states, trimmer }: Loading, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const waiting = progress.waiting();
     if (waiting.length === 0) {
@@ -105,6 +133,7 @@ async function runLoads({ options, loader, progress, states }: Loading, signal: 
     }
     await loader.session(waiting, (table, outcome) => progress.settled(table, outcome));
     if (signal.aborted) return;
+    trimmer.loaded(true);
     await states.refresh();
     await publishDeadLetters(options.sink, options.deadLetters);
   }
@@ -138,9 +167,10 @@ interface Applying {
   readonly progress: LoadProgress;
   readonly states: TableStates;
   readonly checkpoint: Checkpoint;
+  readonly trimmer: Trimmer;
 }
 
-async function applyAll({ options, items, progress, states, checkpoint }: Applying, signal: AbortSignal): Promise<void> {
+async function applyAll({ options, items, progress, states, checkpoint, trimmer }: Applying, signal: AbortSignal): Promise<void> {
   const groups = new GroupReader(items, options.mapper, checkpoint);
   while (!signal.aborted) {
     const group = await groups.next(signal);
@@ -157,6 +187,8 @@ async function applyAll({ options, items, progress, states, checkpoint }: Applyi
     crashPoint('group-applied');
     // First the tables: whoever hears that a position is applied knows by then which loads were named before it.
     if (group.hasSchema || result.suspended.length > 0) await states.refresh();
+    progress.reached(result.checkpoint.epoch);
+    trimmer.applied(result.checkpoint);
     options.report({ kind: 'applied', result, lagMs: lagMs(result.lastCommittedAtMicros) });
     if (result.errors > 0) await publishDeadLetters(options.sink, options.deadLetters);
   }

@@ -12,7 +12,7 @@ type JournalConfig = Pick<
   'name' | 'kafka' | 'registry' | 'kafkaTls' | 'kafkaSasl' | 'kafkaUsername' | 'kafkaPassword'
 >;
 
-/** `millrace journal`: what is in force in a task's journal, one JSON object an event. Ends at the journal's end unless `--follow`. */
+/** `millrace journal`: what is in force in a task's journal and still kept, one JSON object an event. Ends at the journal's end unless `--follow`. */
 export async function journalCommand(config: JournalConfig, flags: Readonly<Record<string, unknown>>): Promise<number> {
   const from = offsetOf(flags['from']);
   const table = typeof flags['table'] === 'string' ? flags['table'] : null;
@@ -29,9 +29,11 @@ export async function journalCommand(config: JournalConfig, flags: Readonly<Reco
     topic: topicsOf(config.name).journal,
     create: false,
   });
-  const { end } = await journal.bounds();
+  const { start, end } = await journal.bounds();
   if (end === 0n || (!follow && from >= end)) return 0;
-  await using reader = await JournalReader.open(journal, null, stop.signal);
+  if (from < start)
+    process.stderr.write(`The journal begins at offset ${start}: what the target has is kept for journalRetentionHours.\n`);
+  await using reader = await JournalReader.openOldest(journal, stop.signal);
   for await (const item of reader) {
     const offset = (item.kind === 'takeover' ? item.checkpoint : item.checkpointAfter).nextOffset - 1n;
     if (offset >= from) {

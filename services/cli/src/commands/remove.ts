@@ -7,11 +7,26 @@ import { openTask } from '../task/task.js';
 export async function removeCommand(
   config: Omit<
     TaskConfig,
-    'migrationType' | 'include' | 'exclude' | 'outageMinutes' | 'until' | 'metricsPort' | 'tableMappings' | 'taskSettings'
+    | 'migrationType'
+    | 'include'
+    | 'exclude'
+    | 'outageMinutes'
+    | 'journalRetentionHours'
+    | 'until'
+    | 'metricsPort'
+    | 'tableMappings'
+    | 'taskSettings'
   >,
   yes: boolean,
 ): Promise<number> {
-  const task = await openTask({ ...config, migrationType: 'full-load-and-cdc', include: [], exclude: [], outageMinutes: 10 });
+  const task = await openTask({
+    ...config,
+    migrationType: 'full-load-and-cdc',
+    include: [],
+    exclude: [],
+    outageMinutes: 10,
+    journalRetentionHours: 0,
+  });
   const plan = [
     `replication slot and publication of ${config.name} in the source`,
     `checkpoint and table states of ${config.name} in the target (its rows stay)`,

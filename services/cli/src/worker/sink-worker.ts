@@ -43,6 +43,8 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
         deadLetters,
         mapper: new TableMapper(task.mapping, task.supports),
         preparation: task.settings.preparation,
+        journalRetentionMs: task.config.journalRetentionHours * 3_600_000,
+        onWarning: (error) => log.warn({ err: error }, error.message),
         report: (status) => {
           held ||= status.kind === 'opened';
           if (status.kind === 'applied' || status.kind === 'chunk') lastProgressMs = Date.now();

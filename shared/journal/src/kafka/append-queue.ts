@@ -3,8 +3,8 @@ import type { PartitionWriter } from './partition-writer.js';
 /** One request carries at most this much, before compression, or one record. */
 const SEND_BYTES = 2 * 1024 * 1024;
 
-/** And so many records, so that a reader that starts in the middle knows from twice as many before it what was sent twice. */
-export const SEND_RECORDS = 16;
+/** And so many records. */
+const SEND_RECORDS = 16;
 
 /** Kafka record header: the record's number within its writer's epoch and partition. */
 export const SEQ_HEADER = 'millrace-seq';

@@ -8,6 +8,7 @@ import Cluster from 'kafkajs/src/cluster/index.js';
 import { isTransient, type KafkaAttempt, kafkaError, reasonOf } from './kafka-error.js';
 import type { KafkaSettings } from './kafka-settings.js';
 import { installLz4 } from './lz4-codec.js';
+import { quietRequestQueues } from './quiet-request-queue.js';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A broker that does not answer for so long is given up: the network in between is stalled. */
@@ -41,6 +42,7 @@ export class KafkaClient implements AsyncDisposable {
 
   constructor(settings: KafkaSettings, patienceMs = DEFAULT_PATIENCE_MS) {
     installLz4();
+    quietRequestQueues();
     this.#settings = settings;
     this.brokers = settings.brokers.join(',');
     this.patienceMs = patienceMs;

@@ -114,3 +114,46 @@ declare module 'kafkajs/src/protocol/requests/produce/v7/response.js' {
   const response: ProtocolResponse<ProduceAnswer>;
   export default response;
 }
+
+declare module 'kafkajs/src/network/requestQueue/index.js' {
+  import type { Logger } from 'kafkajs';
+
+  interface SentRequest {
+    readonly sentAt: number;
+    readonly requestTimeout: number;
+    timeoutRequest(): void;
+  }
+
+  interface PushedRequest {
+    readonly entry: {
+      readonly correlationId: number;
+      readonly resolve: (response: unknown) => void;
+      readonly reject: (error: unknown) => void;
+    };
+    readonly expectResponse: boolean;
+    readonly sendRequest: () => void;
+  }
+
+  export default class RequestQueue {
+    constructor(options: {
+      readonly maxInFlightRequests: number | null;
+      readonly requestTimeout: number;
+      readonly enforceRequestTimeout: boolean;
+      readonly clientId: string;
+      readonly broker: string;
+      readonly logger: Logger;
+    });
+    /** Held back by a throttle or by too many in flight. */
+    readonly pending: readonly unknown[];
+    readonly inflight: ReadonlyMap<number, SentRequest>;
+    requestTimeoutIntervalId: NodeJS.Timeout;
+    isConnected(): boolean;
+    push(request: PushedRequest): void;
+    fulfillRequest(response: { readonly correlationId: number; readonly payload: unknown; readonly size: number }): void;
+    maybeThrottle(ms: number): void;
+    /** Clears both timers. */
+    destroy(): void;
+    scheduleCheckPendingRequests(): void;
+    scheduleRequestTimeoutCheck(): void;
+  }
+}

@@ -75,6 +75,18 @@ export class Topics {
     return deleted;
   }
 
+  /** The first offset of a record stamped with this time or a later one; the partition's end where there is none. */
+  async offsetAt(topic: string, partition: number, timeMs: number, signal?: AbortSignal): Promise<bigint> {
+    const offsets = await this.#client.admin(
+      { what: 'looking up a time', topic },
+      (admin) => admin.fetchTopicOffsetsByTimestamp(topic, timeMs),
+      signal,
+    );
+    const found = offsets.find((entry) => entry.partition === partition);
+    if (found === undefined) throw new MillraceError('TOPIC_MISSING', { topic });
+    return BigInt(found.offset);
+  }
+
   /** Cuts the log off below an offset. */
   async trim(topic: string, partition: number, offset: bigint, signal?: AbortSignal): Promise<void> {
     await this.#client.admin(
@@ -89,8 +101,8 @@ export class Topics {
   }
 
   async #create(topic: string, definition: ReturnType<typeof topicDefinition>, signal?: AbortSignal): Promise<void> {
-    const { partitions, replicationFactor, settings } = definition;
-    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+    const { partitions, replicationFactor, settings, initially } = definition;
+    const configEntries = Object.entries({ ...settings, ...initially }).map(([name, value]) => ({ name, value }));
     await this.#client.admin(
       { what: 'creating', topic },
       (admin) =>

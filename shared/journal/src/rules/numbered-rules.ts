@@ -10,13 +10,18 @@ export type NumberedDecision =
   | { readonly kind: 'ignore' }
   | { readonly kind: 'hole'; readonly expected: bigint };
 
-export function isHigher(one: Numbered, other: Numbered | null): boolean {
+function isHigher(one: Numbered, other: Numbered | null): boolean {
   return other === null || one.epoch > other.epoch || (one.epoch === other.epoch && one.seq > other.seq);
 }
 
-/** What a reader of such a partition does with the next record; `last` is the one it took last, null before the first one. */
-export function judgeNumbered(last: Numbered | null, next: Numbered): NumberedDecision {
+/**
+ * What a reader of such a partition does with the next record; `last` is the one it took last, null before the first one. Of a partition
+ * that was trimmed, the first records of an epoch may be gone.
+ */
+export function judgeNumbered(last: Numbered | null, next: Numbered, trimmed: boolean): NumberedDecision {
   if (!isHigher(next, last)) return { kind: 'ignore' };
-  const expected = last === null || next.epoch > last.epoch ? 0n : last.seq + 1n;
+  const begins = last === null || next.epoch > last.epoch;
+  if (begins && trimmed) return { kind: 'take' };
+  const expected = begins ? 0n : last.seq + 1n;
   return next.seq === expected ? { kind: 'take' } : { kind: 'hole', expected };
 }

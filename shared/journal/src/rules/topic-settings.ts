@@ -16,7 +16,10 @@ export interface TopicDescription {
 export interface TopicDefinition {
   readonly partitions: number;
   readonly replicationFactor: number;
+  /** Those that must hold. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Those that a topic is made with; an existing one may have others. */
+  readonly initially: Readonly<Record<string, string>>;
 }
 
 export interface WrongSetting {
@@ -25,10 +28,13 @@ export interface WrongSetting {
   readonly needed: string;
 }
 
+/** Kafka frees disk by whole files of a log, and never the one that it writes to. */
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+
 export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Nothing is ever deleted or compacted, and no replica that lacks records becomes leader. With fewer than three replicas the only ones may
+ * Kafka deletes and compacts nothing by itself, and no replica that lacks records becomes leader. With fewer than three replicas the only ones may
  * lose what they had not written to disk, so each record is flushed before it is acknowledged.
  */
 export function topicDefinition(plan: TopicPlan, brokers: number): TopicDefinition {
@@ -46,6 +52,7 @@ export function topicDefinition(plan: TopicPlan, brokers: number): TopicDefiniti
       'max.message.bytes': String(plan.maxMessageBytes),
       ...durability,
     },
+    initially: { 'segment.bytes': String(Math.max(SEGMENT_BYTES, plan.maxMessageBytes)) },
   };
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { at } from '../testing/sample-blocks.js';
 import { claimBackOffMs, judgeClaim } from './claim-rules.js';
 import { judgeGap } from './gap-rules.js';
-import { isHigher, judgeNumbered } from './numbered-rules.js';
+import { judgeNumbered } from './numbered-rules.js';
 import type { BlockRecordHeader, RecordHeader } from './record-header.js';
 import { judgeBetween, judgeReply } from './send-rules.js';
 import { tailStart, trimPoint } from './tail-rules.js';
@@ -122,25 +122,26 @@ test('a gap is one only for a capture in force that has something to go on from'
 
 describe('numbered records', () => {
   test('are taken in order, once, and the first of a new epoch begins again', () => {
-    expect(judgeNumbered(null, { epoch: 3n, seq: 0n })).toEqual({ kind: 'take' });
-    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 3n, seq: 5n })).toEqual({ kind: 'take' });
-    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 7n, seq: 0n })).toEqual({ kind: 'take' });
+    expect(judgeNumbered(null, { epoch: 3n, seq: 0n }, false)).toEqual({ kind: 'take' });
+    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 3n, seq: 5n }, false)).toEqual({ kind: 'take' });
+    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 7n, seq: 0n }, false)).toEqual({ kind: 'take' });
   });
 
   test('are passed over where they came already or their writer is fenced', () => {
-    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 3n, seq: 4n })).toEqual({ kind: 'ignore' });
-    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 2n, seq: 9n })).toEqual({ kind: 'ignore' });
+    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 3n, seq: 4n }, false)).toEqual({ kind: 'ignore' });
+    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 2n, seq: 9n }, false)).toEqual({ kind: 'ignore' });
   });
 
   test('are missed where one is missing', () => {
-    expect(judgeNumbered(null, { epoch: 3n, seq: 1n })).toEqual({ kind: 'hole', expected: 0n });
-    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 3n, seq: 6n })).toEqual({ kind: 'hole', expected: 5n });
-    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 4n, seq: 1n })).toEqual({ kind: 'hole', expected: 0n });
+    expect(judgeNumbered(null, { epoch: 3n, seq: 1n }, false)).toEqual({ kind: 'hole', expected: 0n });
+    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 3n, seq: 6n }, false)).toEqual({ kind: 'hole', expected: 5n });
+    expect(judgeNumbered({ epoch: 3n, seq: 4n }, { epoch: 4n, seq: 1n }, false)).toEqual({ kind: 'hole', expected: 0n });
   });
 
-  test('are ordered by epoch first', () => {
-    expect(isHigher({ epoch: 1n, seq: 0n }, null)).toBe(true);
-    expect(isHigher({ epoch: 2n, seq: 0n }, { epoch: 1n, seq: 9n })).toBe(true);
-    expect(isHigher({ epoch: 1n, seq: 9n }, { epoch: 1n, seq: 9n })).toBe(false);
+  test('of a trimmed partition begin anywhere in an epoch, and go on without a hole', () => {
+    expect(judgeNumbered(null, { epoch: 3n, seq: 7n }, true)).toEqual({ kind: 'take' });
+    expect(judgeNumbered({ epoch: 3n, seq: 7n }, { epoch: 5n, seq: 2n }, true)).toEqual({ kind: 'take' });
+    expect(judgeNumbered({ epoch: 5n, seq: 2n }, { epoch: 3n, seq: 8n }, true)).toEqual({ kind: 'ignore' });
+    expect(judgeNumbered({ epoch: 5n, seq: 2n }, { epoch: 5n, seq: 4n }, true)).toEqual({ kind: 'hole', expected: 3n });
   });
 });

@@ -73,7 +73,7 @@ export function wholeBlock(table: TableVersion, from: number, to = from, note = 
     insertInto(builder, table, n, note);
     builder.commit(at(n), 1, commitAhead(n).atMicros);
   }
-  return { builder, after: from === 1 ? null : at(from - 1), upTo: at(to), slice: null };
+  return { builder, announces: [], after: from === 1 ? null : at(from - 1), upTo: at(to), slice: null };
 }
 
 /** Slice `index` of transaction `n`; each slice inserts n·1000 + index. */
@@ -82,7 +82,7 @@ export function sliceOf(table: TableVersion, n: number, index: number, last: boo
   if (index === 0) builder.begin(String(n), commitAhead(n));
   insertInto(builder, table, n * 1000 + index);
   if (last) builder.commit(at(n), index + 1, commitAhead(n).atMicros);
-  return { builder, after: n === 1 ? null : at(n - 1), upTo: last ? at(n) : null, slice: { index, last } };
+  return { builder, announces: [], after: n === 1 ? null : at(n - 1), upTo: last ? at(n) : null, slice: { index, last } };
 }
 
 /** First columns of the rows that a block inserts. */

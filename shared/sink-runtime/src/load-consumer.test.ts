@@ -296,6 +296,7 @@ function writtenBy(random: (bound: number) => number): readonly Append[] {
       encoding: 'rows',
       estimatedRows: 0,
       estimatedBytes: 0,
+      takenAtMicros: null,
     });
   const requested = (epoch: bigint, name: string, load: string) =>
     control(epoch, { kind: 'requested', load, table: tableOf(name), registryId: Number.parseInt(name, 36) });

@@ -38,7 +38,7 @@ test('changes at or below the position of the loaded rows are covered', () => {
 
 test('#6 a load on a later timeline than the stream still reads covers what lies before it', () => {
   const later = { ...asOf, timeline: 2 };
-  const progress = new LoadProgress([table('completed', '0.1', { asOf: later })]);
+  const progress = new LoadProgress([table('completed', '0.1', { asOf: later })], 0n);
   expect(progress.coverage(source, { from: { ...asOf, key: '01' }, upTo })).toEqual({ asOf: later, chunks: [] });
   expect(progress.coverage(source, { from: { ...asOf, timeline: 3 }, upTo })).toBeNull();
 });

@@ -10,7 +10,7 @@ import type { BenchServers } from './servers.js';
 
 type Settings = Readonly<Record<string, string>>;
 
-const START_DEADLINE_MS = 60_000;
+const START_DEADLINE_MS = 120_000;
 const LOOK_EVERY_MS = 1_000;
 
 /** Large compressed batches in and out of Kafka; JSON with schemas, since the sink needs them and Connect brings that converter. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
@@ -6,8 +5,8 @@ import { Kafka, logLevel } from 'kafkajs';
 import { provideFolder } from './artifact.js';
 import { freePort } from './free-port.js';
 import { oldestJava } from './java.js';
-import { copyDependencies } from './maven.js';
-import { KAFKA_POM, LIBRARY_DIR } from './paths.js';
+import { copyDependencies, folderOfPom } from './maven.js';
+import { KAFKA_POM } from './paths.js';
 import { type Report, reportToTerminal, withProgress } from './progress.js';
 import { runProgram } from './run-program.js';
 import { type LocalServer, portFor, runningServer, ServerProcess } from './server-process.js';
@@ -116,12 +115,9 @@ export function serverProperties(node: {
     .join('');
 }
 
-/** Where the jars are or will be. A changed pom makes a folder of its own. */
-export async function kafkaFolder(): Promise<string> {
-  const pom = createHash('sha256')
-    .update(await readFile(KAFKA_POM))
-    .digest('hex');
-  return join(LIBRARY_DIR, `kafka-${pom.slice(0, 12)}`);
+/** Where the jars are or will be. */
+export function kafkaFolder(): Promise<string> {
+  return folderOfPom('kafka', KAFKA_POM);
 }
 
 async function kafkaJars(report: Report): Promise<string> {

@@ -1,4 +1,8 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { LIBRARY_DIR } from './paths.js';
 import { hasProgram, runProgram } from './run-program.js';
 import { reasonText } from './wait-until.js';
 
@@ -6,6 +10,14 @@ import { reasonText } from './wait-until.js';
 // of the 3.0 line do not all have on Maven Central.
 const DEPENDENCIES_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1';
 const SINGLE_ARTIFACT_PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:2.10';
+
+/** Where the pom's dependencies are or will be. A changed pom makes a folder of its own. */
+export async function folderOfPom(name: string, pom: string): Promise<string> {
+  const digest = createHash('sha256')
+    .update(await readFile(pom))
+    .digest('hex');
+  return join(LIBRARY_DIR, `${name}-${digest.slice(0, 12)}`);
+}
 
 /** Copies all runtime jars of the pom's dependencies into `dir`. @throws MillraceError `LOCAL_DOWNLOAD_FAILED`, `LOCAL_PREREQUISITE_MISSING` */
 export async function copyDependencies(what: string, pom: string, dir: string): Promise<void> {
@@ -28,7 +40,7 @@ export async function requireMaven(): Promise<void> {
   if (await hasProgram('mvn')) return;
   throw new MillraceError('LOCAL_PREREQUISITE_MISSING', {
     what: 'Maven (`mvn`)',
-    needed: 'Kafka and the schema registry are fetched with it, once.',
+    needed: 'The servers that run on Java are fetched with it, once.',
     remedy: 'Debian, Ubuntu: `apt-get install maven`. macOS: `brew install maven`.',
   });
 }

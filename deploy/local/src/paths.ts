@@ -13,3 +13,5 @@ export const LIBRARY_DIR = fileURLToPath(new URL('../../../.millrace/lib', impor
 export const GUARD_PROGRAM = fileURLToPath(new URL('../bin/guard.mjs', import.meta.url));
 
 export const KAFKA_POM = fileURLToPath(new URL('../kafka/pom.xml', import.meta.url));
+
+export const CONNECT_POM = fileURLToPath(new URL('../connect/pom.xml', import.meta.url));

@@ -1,6 +1,8 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { parseJavaVersion } from './java.js';
 import { serverProperties } from './kafka.js';
+import { CONNECT_POM, KAFKA_POM } from './paths.js';
 import { parsePostgresMajor } from './postgres-binaries.js';
 import { registryVersion } from './registry.js';
 import { envFileText } from './stack.js';
@@ -54,4 +56,13 @@ test('the env file holds one NAME=value line for each address', () => {
   expect(envFileText(addresses)).toBe(
     'KAFKA_BROKERS=k:1\nSCHEMA_REGISTRY_URL=http://r\nSOURCE_URL=postgres://s\nTARGET_URL=postgres://t\n',
   );
+});
+
+test("the Connect worker is of the broker's Kafka release", async () => {
+  const kafkaVersion = async (pom: string): Promise<string | undefined> =>
+    /<groupId>org\.apache\.kafka<\/groupId>\s*<artifactId>[^<]*<\/artifactId>\s*<version>([^<]*)</.exec(
+      await readFile(pom, 'utf8'),
+    )?.[1];
+  expect(await kafkaVersion(CONNECT_POM)).toBe(await kafkaVersion(KAFKA_POM));
+  expect(await kafkaVersion(KAFKA_POM)).toMatch(/^\d/);
 });

@@ -1,7 +1,7 @@
-import { withClient } from '@millrace/local/postgres.js';
 import { runCapture, runReceive } from './capture-run.js';
 import { runEndToEnd, runNative } from './end-to-end-run.js';
 import { cpuPerRow, type Line, lineOf, programCpuPerRow, rate } from './line.js';
+import { createBaseSlot, dropBaseSlot, publishToPeers, withCopiedSlot } from './peer-slot.js';
 import type { Cost } from './process-cost.js';
 import { prepareTask, removeTask } from './run.js';
 import type { BenchServers } from './servers.js';
@@ -21,7 +21,6 @@ export interface BacklogLines {
 
 /** CPU of capture alone, per row: the same goal for every backlog. */
 const CAPTURE_MICROS = 5;
-const BASE_SLOT = 'bench_base';
 
 /**
  * Every run drains the same log: a task for each of Millrace's runs, and a slot for the peers to copy, stand at the same place before
@@ -34,7 +33,8 @@ export async function backlogLines(servers: BenchServers, options: BacklogLines)
   const tasks = Array.from({ length: runs }, (_, run) => ({ capture: `cap${run}`, endToEnd: `e2e${run}` }));
   const prepared = tasks.flatMap((names) => [...(capture ? [names.capture] : []), ...(endToEnd ? [names.endToEnd] : [])]);
   report(`  ${prepared.length} tasks and a slot, then ${workload.changes.toLocaleString('en-US')} changes …`);
-  await preparePeers(servers, workload);
+  await publishToPeers(servers, workload.tables);
+  await createBaseSlot(servers);
   for (const task of prepared) await prepareTask(servers, task);
   const backlog = await writeBacklog(source.url, workload);
   const expected = await contents(source.url, workload);
@@ -70,7 +70,7 @@ export async function backlogLines(servers: BenchServers, options: BacklogLines)
     lines.push(...endToEndLines(title, workload, { costs, peers, goals }));
   }
   for (const task of prepared) await removeTask(servers, task);
-  await withClient(source.url, (client) => client.query('SELECT pg_drop_replication_slot($1)', [BASE_SLOT]));
+  await dropBaseSlot(servers);
   return lines;
 }
 
@@ -122,25 +122,8 @@ function endToEndLines(
   ];
 }
 
-async function preparePeers({ source }: BenchServers, { schema, tables }: Workload): Promise<void> {
-  await withClient(source.url, async (client) => {
-    await client.query('DROP PUBLICATION IF EXISTS bench_peer');
-    await client.query(`CREATE PUBLICATION bench_peer FOR TABLE ${tables.map((table) => `${schema}.${table}`).join(', ')}`);
-    await client.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [BASE_SLOT]);
-  });
-}
-
-async function withCopiedSlot<T>({ source }: BenchServers, slot: string, work: (slot: string) => Promise<T>): Promise<T> {
-  await withClient(source.url, (client) => client.query('SELECT pg_copy_logical_replication_slot($1, $2)', [BASE_SLOT, slot]));
-  try {
-    return await work(slot);
-  } finally {
-    await withClient(source.url, (client) => client.query('SELECT pg_drop_replication_slot($1)', [slot]));
-  }
-}
-
 /** The last run in a line: rate, and CPU per row by process. */
-function said(costs: readonly Cost[], { changes }: Workload): string {
+export function said(costs: readonly Cost[], { changes }: Pick<Workload, 'changes'>): string {
   const cost = costs.at(-1);
   if (cost === undefined) return '';
   const micros = (value: number): string => (value / changes).toFixed(2);

@@ -5,6 +5,7 @@ import { openJournal } from '@millrace/journal/journal.js';
 import type { JournalLog } from '@millrace/journal/journal-log.js';
 import { withClient } from '@millrace/local/postgres.js';
 import { waitUntil } from '@millrace/local/wait-until.js';
+import { PEER_PUBLICATION } from './peer-slot.js';
 import { type Cost, CostMeter } from './process-cost.js';
 import { slotIsActive, slotOf, startMillrace } from './run.js';
 import type { BenchServers } from './servers.js';
@@ -85,7 +86,7 @@ export async function runReceive(servers: BenchServers, slot: string, backlog: B
         '--endpos',
         formatLsn(backlog.end),
       ],
-      ...['-o', 'proto_version=1', '-o', 'publication_names=bench_peer'],
+      ...['-o', 'proto_version=1', '-o', `publication_names=${PEER_PUBLICATION}`],
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );

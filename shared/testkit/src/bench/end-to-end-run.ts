@@ -1,5 +1,5 @@
 import { withClient } from '@millrace/local/postgres.js';
-import { waitUntil } from '@millrace/local/wait-until.js';
+import { PEER_PUBLICATION } from './peer-slot.js';
 import { type Cost, CostMeter } from './process-cost.js';
 import { sentinelArrived, slotIsActive, slotOf, startMillrace } from './run.js';
 import type { BenchServers } from './servers.js';
@@ -30,12 +30,12 @@ export async function runNative(servers: BenchServers, slot: string): Promise<Co
   });
 }
 
-/** Runs `work` while the subscription is enabled, and leaves neither it nor its slot. */
+/** Runs `work` while the subscription is enabled, and leaves no subscription; its slot is the caller's. */
 export async function withSubscription<T>(servers: BenchServers, slot: string, work: () => Promise<T>): Promise<T> {
   const { source, target } = servers;
   return withClient(target.url, async (client) => {
     await client.query(
-      `CREATE SUBSCRIPTION bench_native CONNECTION '${source.url}' PUBLICATION bench_peer
+      `CREATE SUBSCRIPTION bench_native CONNECTION '${source.url}' PUBLICATION ${PEER_PUBLICATION}
          WITH (create_slot = false, slot_name = '${slot}', copy_data = false, enabled = true)`,
     );
     try {
@@ -44,16 +44,6 @@ export async function withSubscription<T>(servers: BenchServers, slot: string, w
       await client.query('ALTER SUBSCRIPTION bench_native DISABLE');
       await client.query('ALTER SUBSCRIPTION bench_native SET (slot_name = NONE)');
       await client.query('DROP SUBSCRIPTION bench_native');
-      await slotIsFree(servers, slot);
     }
   });
-}
-
-async function slotIsFree(servers: BenchServers, slot: string): Promise<void> {
-  await withClient(servers.source.url, (client) =>
-    waitUntil(
-      async () => (await client.query('SELECT FROM pg_replication_slots WHERE slot_name = $1 AND active', [slot])).rowCount === 0,
-      { what: `slot ${slot} without a reader`, deadlineMs: 60_000 },
-    ),
-  );
 }

@@ -9,6 +9,7 @@ import { contents, EVENT_COLUMNS, eventRows, settle, type Workload } from './wor
 
 const TASK = 'load';
 const LOAD_DEADLINE_MS = 600_000;
+export const LOAD_TABLE: Pick<Workload, 'schema' | 'tables'> = { schema: 'bench', tables: ['events'] };
 
 export interface FullLoadLines {
   readonly rows: number;
@@ -18,23 +19,15 @@ export interface FullLoadLines {
 
 /** One table with its key, copied whole: from the command's start until table and key are there. */
 export async function fullLoadLines(servers: BenchServers, { rows, runs, report }: FullLoadLines): Promise<readonly Line[]> {
-  const { source, target } = servers;
-  await withClient(source.url, async (client) => {
-    await client.query('DROP SCHEMA IF EXISTS bench CASCADE');
-    await client.query(`CREATE SCHEMA bench; CREATE TABLE bench.events (${EVENT_COLUMNS}, PRIMARY KEY (id))`);
-    await client.query(`INSERT INTO bench.events ${eventRows('1', String(rows))}`);
-  });
-  await settle(source.url);
-  const table: Pick<Workload, 'schema' | 'tables'> = { schema: 'bench', tables: ['events'] };
-  const expected = await contents(source.url, table);
+  const { target } = servers;
+  const expected = await fillLoadTable(servers, rows);
   const contenders = { millrace: loadByMillrace, 'psql COPY | psql COPY': copyByPsql, 'pg_dump | pg_restore': dumpAndRestore };
   const costs = new Map<string, Cost[]>();
   for (let run = 1; run <= runs; run++) {
     for (const [name, load] of Object.entries(contenders)) {
-      await withClient(target.url, (client) => client.query('DROP SCHEMA IF EXISTS bench CASCADE'));
-      await settle(target.url);
+      await emptyLoadTarget(servers);
       const cost = await load(servers);
-      if ((await contents(target.url, table)) !== expected)
+      if ((await contents(target.url, LOAD_TABLE)) !== expected)
         throw new Error(`${name}: the target does not hold what the source holds`);
       costs.set(name, [...(costs.get(name) ?? []), cost]);
       const sample = rate(cost, rows);
@@ -55,7 +48,23 @@ export async function fullLoadLines(servers: BenchServers, { rows, runs, report 
   return [line('psql COPY | psql COPY', 0.5), line('pg_dump | pg_restore', 1.1)];
 }
 
-async function loadByMillrace(servers: BenchServers): Promise<Cost> {
+/** Makes the table with its rows in the source and returns what the target has to hold. */
+export async function fillLoadTable({ source }: BenchServers, rows: number): Promise<string> {
+  await withClient(source.url, async (client) => {
+    await client.query('DROP SCHEMA IF EXISTS bench CASCADE');
+    await client.query(`CREATE SCHEMA bench; CREATE TABLE bench.events (${EVENT_COLUMNS}, PRIMARY KEY (id))`);
+    await client.query(`INSERT INTO bench.events ${eventRows('1', String(rows))}`);
+  });
+  await settle(source.url);
+  return contents(source.url, LOAD_TABLE);
+}
+
+export async function emptyLoadTarget({ target }: BenchServers): Promise<void> {
+  await withClient(target.url, (client) => client.query('DROP SCHEMA IF EXISTS bench CASCADE'));
+  await settle(target.url);
+}
+
+export async function loadByMillrace(servers: BenchServers): Promise<Cost> {
   const meter = await CostMeter.start(servers.pids);
   const run = startMillrace(servers, 'run', TASK, ['--migration-type', 'full-load']);
   await run.line('the load', ({ event }) => event === 'loaded', LOAD_DEADLINE_MS);

@@ -1,13 +1,15 @@
 import { withClient } from '@millrace/local/postgres.js';
 import { withSubscription } from './end-to-end-run.js';
 import { type Line, lineOf, percentile, plain, type Sample } from './line.js';
+import { publishToPeers, withNewSlot } from './peer-slot.js';
 import { prepareTask, removeTask, slotIsActive, slotOf, startMillrace } from './run.js';
 import type { BenchServers } from './servers.js';
 import { createWorkload, insertWorkload } from './workload.js';
 
 const ROWS_PER_TRANSACTION = 2;
 const SESSIONS = 4;
-const TASK = 'latency';
+/** The task whose latency is measured. */
+export const LATENCY_TASK = 'latency';
 /** The first moments of a run compile the code and warm the caches of both ends. */
 const WARM_UP_SECONDS = 5;
 const ARRIVAL_DEADLINE_MS = 120_000;
@@ -21,7 +23,7 @@ export interface LatencyLines {
   readonly report: (text: string) => void;
 }
 
-interface Percentiles {
+export interface Percentiles {
   readonly p50: number;
   readonly p99: number;
 }
@@ -30,7 +32,7 @@ interface Percentiles {
 export async function latencyLines(servers: BenchServers, options: LatencyLines): Promise<readonly Line[]> {
   const { transactionsPerSecond, seconds, runs, maximum, report } = options;
   await createWorkload([servers.source.url, servers.target.url], insertWorkload(0));
-  await prepareTask(servers, TASK);
+  await prepareTask(servers, LATENCY_TASK);
   const ours: Percentiles[] = [];
   const peers: Percentiles[] = [];
   const load = { perSecond: transactionsPerSecond, seconds };
@@ -53,7 +55,7 @@ export async function latencyLines(servers: BenchServers, options: LatencyLines)
       }),
     );
   }
-  await removeTask(servers, TASK);
+  await removeTask(servers, LATENCY_TASK);
   return lines;
 
   function quantile(which: keyof Percentiles, bound: number): Line {
@@ -69,15 +71,15 @@ export async function latencyLines(servers: BenchServers, options: LatencyLines)
   }
 }
 
-interface Load {
+export interface Load {
   readonly perSecond: number;
   readonly seconds: number;
 }
 
-async function measureMillrace(servers: BenchServers, load: Load): Promise<Percentiles> {
-  const run = startMillrace(servers, 'run', TASK);
+export async function measureMillrace(servers: BenchServers, load: Load): Promise<Percentiles> {
+  const run = startMillrace(servers, 'run', LATENCY_TASK);
   try {
-    await slotIsActive(servers, slotOf(TASK));
+    await slotIsActive(servers, slotOf(LATENCY_TASK));
     return await measure(servers, load);
   } finally {
     await run.stop();
@@ -85,19 +87,13 @@ async function measureMillrace(servers: BenchServers, load: Load): Promise<Perce
 }
 
 async function measureNative(servers: BenchServers, load: Load): Promise<Percentiles> {
-  const slot = 'bench_latency';
-  return withClient(servers.source.url, async (client) => {
-    await client.query('DROP PUBLICATION IF EXISTS bench_peer; CREATE PUBLICATION bench_peer FOR TABLE bench.events');
-    await client.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [slot]);
-    try {
-      return await withSubscription(servers, slot, async () => {
-        await slotIsActive(servers, slot);
-        return measure(servers, load);
-      });
-    } finally {
-      await client.query('SELECT pg_drop_replication_slot($1)', [slot]);
-    }
-  });
+  await publishToPeers(servers, ['events']);
+  return withNewSlot(servers, 'bench_latency', (slot) =>
+    withSubscription(servers, slot, async () => {
+      await slotIsActive(servers, slot);
+      return measure(servers, load);
+    }),
+  );
 }
 
 /** Ids that one session inserts, in order. */
@@ -110,7 +106,7 @@ interface Range {
  * Inserts at a steady rate. The source tells when each transaction committed; a session in the target looks every millisecond for what
  * has become visible there. (The target's own commit times would not do: PostgreSQL's apply worker writes the source's time into them.)
  */
-async function measure({ source, target }: BenchServers, load: Load): Promise<Percentiles> {
+export async function measure({ source, target }: BenchServers, load: Load): Promise<Percentiles> {
   const first = await nextId(source.url);
   const warmUp = ranges(first, load.perSecond * WARM_UP_SECONDS);
   await insertSteadily(source.url, warmUp, load.perSecond);
@@ -208,7 +204,7 @@ async function commitTimes(url: string, first: number): Promise<readonly { reado
   });
 }
 
-function said(all: readonly Percentiles[]): string {
+export function said(all: readonly Percentiles[]): string {
   const last = all.at(-1);
   return last === undefined ? '' : `p50 ${last.p50.toFixed(1)} ms, p99 ${last.p99.toFixed(1)} ms`;
 }

@@ -1,7 +1,10 @@
 // `make bench`: every line of the table against its peers, on servers of its own. LINES=name,… RUNS=n ROWS=n SECONDS=n run parts of it.
+// `make bench-peers`: Debezium as well.
 import { arch, cpus, totalmem } from 'node:os';
+import { fetchConnect } from '@millrace/local/connect.js';
 import { runCommand } from '@millrace/local/run-command.js';
 import { backlogLines } from './backlog-lines.js';
+import { debeziumBacklogLines, debeziumLatencyLines, debeziumLoadLines } from './debezium-lines.js';
 import { fullLoadLines } from './full-load.js';
 import { growthLines } from './growth.js';
 import { hugeLines } from './huge-transaction.js';
@@ -26,6 +29,8 @@ interface Context {
 }
 
 const ROWS = positive('ROWS', 1_000_000);
+/** Debezium takes a minute and more for a million inserts: it gets fewer, of the same kind, and so does Millrace in those lines. */
+const DEBEZIUM_ROWS = Math.ceil(ROWS * 0.3);
 const RUNS = positive('RUNS', 3);
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -92,18 +97,55 @@ const PARTS: readonly Part[] = [
   },
 ];
 
+const DEBEZIUM_PARTS: readonly Part[] = [
+  {
+    names: ['debezium-inserts'],
+    title: `Debezium: ${DEBEZIUM_ROWS.toLocaleString('en-US')} rows in transactions of 1,000`,
+    run: (servers) =>
+      debeziumBacklogLines(servers, { title: 'inserts', workload: insertWorkload(DEBEZIUM_ROWS), runs: RUNS, report: say }),
+  },
+  {
+    names: ['debezium-small'],
+    title: `Debezium: ${Math.ceil(DEBEZIUM_ROWS / 3).toLocaleString('en-US')} transactions of three mixed changes`,
+    run: (servers) =>
+      debeziumBacklogLines(servers, {
+        title: 'small transactions',
+        workload: smallWorkload(Math.ceil(DEBEZIUM_ROWS / 3)),
+        runs: RUNS,
+        report: say,
+      }),
+  },
+  {
+    names: ['debezium-latency'],
+    title: 'Debezium: latency from commit to commit at 500 transactions of two rows a second',
+    run: (servers) =>
+      debeziumLatencyLines(servers, {
+        load: { perSecond: 500, seconds: positive('SECONDS', 60) / RUNS },
+        runs: RUNS,
+        report: say,
+      }),
+  },
+  {
+    names: ['debezium-full-load'],
+    title: `Debezium: full load of ${DEBEZIUM_ROWS.toLocaleString('en-US')} rows with their key`,
+    run: (servers) => debeziumLoadLines(servers, { rows: DEBEZIUM_ROWS, runs: RUNS, report: say }),
+  },
+];
+
 await runCommand(async () => {
-  if (process.argv.includes('--peers'))
-    throw new RangeError("Debezium is not measured yet; `make bench` measures PostgreSQL's own programs");
+  const peers = process.argv.includes('--peers');
+  const parts = peers ? [...PARTS, ...DEBEZIUM_PARTS] : PARTS;
   const wanted = process.env['LINES']?.split(',').filter((name) => name !== '');
-  const known = PARTS.flatMap(({ names }) => names);
+  const known = parts.flatMap(({ names }) => names);
   const unknown = wanted?.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new RangeError(`LINES names ${unknown}; there are ${known.join(', ')}`);
   const selected = (name: string): boolean => wanted?.includes(name) ?? true;
 
+  // Before anything long begins.
+  if (peers) await fetchConnect(say);
   await using servers = await startBenchServers();
   const lines: Line[] = [];
-  for (const part of PARTS) {
+  for (const part of parts) {
     if (!part.names.some(selected)) continue;
     say(`\n▸ ${part.title}`);
     lines.push(...(await part.run(servers, { selected, lines })));
@@ -112,7 +154,7 @@ await runCommand(async () => {
   process.stdout.write(`\n${terminalTable(lines)}\n\n`);
   say(`Written: ${await writeJson(lines)}`);
   // A part of the table, or fewer rows, would replace figures that say more.
-  if (wanted === undefined && process.env['ROWS'] === undefined) await writeReadme(lines, machine());
+  if (wanted === undefined && process.env['ROWS'] === undefined) await writeReadme(lines, method(peers));
 });
 
 /** What the end-to-end line reached: the task's maximum. Null where that line was not run. */
@@ -121,9 +163,13 @@ function smallTransactionsPerSecond(lines: readonly Line[]): number | null {
   return line === undefined ? null : line.value / 3;
 }
 
-function machine(): string {
+/** What a reader of the table has to know. */
+function method(peers: boolean): string {
   const gigabytes = Math.round(totalmem() / 2 ** 30);
-  return `Measured on ${cpus().length} cores (${arch()}, ${gigabytes} GB), Node ${process.versions.node}; medians of ${RUNS} runs, least and most in brackets. Durability is on at both ends; native replication applies with its default, synchronous_commit off.`;
+  const measured = `Measured on ${cpus().length} cores (${arch()}, ${gigabytes} GB), Node ${process.versions.node}; medians of ${RUNS} runs, least and most in brackets. Durability is on at both ends; native replication applies with its default, synchronous_commit off.`;
+  const debezium =
+    ' Debezium and its JDBC sink (deploy/local/connect/pom.xml, tuned) deliver at least once; their worker does the same work once before it is measured.';
+  return peers ? measured + debezium : measured;
 }
 
 function positive(name: string, fallback: number): number {

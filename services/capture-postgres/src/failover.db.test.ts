@@ -129,7 +129,8 @@ test('a session that reaches another history than the one attached to ends its w
   await capture.stop();
   const connection = parseConnectionUrl(capture.database.url, 'source');
   const { signal } = new AbortController();
-  const { identity: attachedAs, selector, start } = capture;
+  const { identity: attachedAs, selector } = capture;
+  const start = capture.journal.position ?? capture.start;
   if (start === undefined) throw new Error('not started');
   const { attachment } = await attachToSlot({ connection, publication: null, identity: attachedAs, selector, signal }, start);
   const identity = { ...attachment.identity, timeline: attachment.identity.timeline + 1 };

@@ -24,6 +24,7 @@ test.each([
   ['a leader that moved', protocol('NOT_LEADER_FOR_PARTITION', true)],
   ['too few replicas', protocol('NOT_ENOUGH_REPLICAS', true)],
   ['a producer that the broker forgot', protocol('OUT_OF_ORDER_SEQUENCE_NUMBER')],
+  ['an answer that every broker failed', new TypeError("Cannot read properties of null (reading 'topicMetadata')")],
   ["the same behind kafkajs's own retries", gaveUp(protocol('UNKNOWN_PRODUCER_ID'))],
 ])('%s is tried again', (_what, error) => {
   expect(isTransient(error)).toBe(true);

@@ -60,11 +60,16 @@ export function protocolErrorType(error: unknown): string | undefined {
   return rootOf(error).type;
 }
 
+/** kafkajs swallows what each broker failed with, answers null where all did, and breaks on that answer itself. */
+function isLostAnswer(error: unknown): boolean {
+  return error instanceof TypeError && /\bnull\b/.test(error.message);
+}
+
 export function isTransient(error: unknown): boolean {
   const { name, type, retriable, original } = rootOf(error);
   if (isTlsFailure(original)) return false;
   if (type !== undefined) return retriable || TRANSIENT_TYPES.has(type);
-  return TRANSIENT_NAMES.has(name);
+  return TRANSIENT_NAMES.has(name) || isLostAnswer(original);
 }
 
 /** The reason in one line; kafkajs's messages end without a stop and name no secret. */

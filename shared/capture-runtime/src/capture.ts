@@ -69,7 +69,7 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
   const resolve = (id: number): Promise<TableVersion> => journal.tableVersion(id, running);
   const describe = (): Promise<readonly TableSchema[]> => abortable(source.describe(selector), running);
   await using loadTopic = options.loadTopic.writer(claim.epoch, running);
-  const unfinished = claim.position === null ? [] : await pendingLoads(await loadTopic.controlRecords(running), resolve);
+  const unfinished = claim.position === null ? [] : await pendingLoads(loadTopic.controlRecords(running), resolve);
   const producer = new LoadProducer(
     {
       topic: loadTopic,
@@ -114,7 +114,7 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
   let known: readonly TableVersion[] = claim.knownTables;
   if (claim.position !== null && claim.position.timeline !== attached.acknowledged.timeline) {
     // A failover: what the journal holds lies before the fork, or attaching would have failed. Rows that a load read further on may not.
-    const beyond = loadedBeyond(await loadTopic.controlRecords(running), claim.position);
+    const beyond = await loadedBeyond(loadTopic.controlRecords(running), claim.position);
     const again: TableVersion[] = [];
     for (const table of known) {
       const change = { kind: 'load', load: nextLoad(), reason: 'the source failed over behind its load' } as const;
@@ -126,14 +126,13 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
     const described = await describe();
     // All at once: one by one, a thousand tables would take the registry ten seconds, and their load requests Kafka as many.
     await journal.registerTables(described, running);
-    known = await Promise.all(
-      described.map((table) =>
-        writer.schema(
-          table,
-          options.migrationType === 'cdc' ? { kind: 'version' } : { kind: 'load', load: nextLoad(), reason: 'first start' },
-        ),
+    const announced = described.map((table) =>
+      writer.schema(
+        table,
+        options.migrationType === 'cdc' ? { kind: 'version' } : { kind: 'load', load: nextLoad(), reason: 'first start' },
       ),
     );
+    known = await Promise.all(announced);
     writer.progress(attached.acknowledged);
     writer.flush();
   }

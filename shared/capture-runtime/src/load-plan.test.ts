@@ -35,8 +35,8 @@ const began = (load: string, attempt: number, restart = attempt > 1): LoadEvent 
   takenAtMicros: 7n,
 });
 
-function recordsOf(...events: readonly LoadEvent[]): readonly LoadRecord[] {
-  return events.map((event) => ({ ...event, epoch: 0n }));
+async function* recordsOf(...events: readonly LoadEvent[]): AsyncGenerator<LoadRecord> {
+  for (const event of events) yield { ...event, epoch: 0n };
 }
 
 async function pending(...events: readonly LoadEvent[]) {
@@ -158,7 +158,7 @@ test('#6 a load that was read past the end of the journal is told, ended or not,
   const before = { ...asOf, key: '' };
   const ended: LoadEvent = { kind: 'ended', load: '0.1', table, attempt: 1, chunks: 4 };
   const events: readonly LoadEvent[] = [requested('0.1'), began('0.1', 1), ended];
-  expect([...loadedBeyond(recordsOf(...events), before)]).toEqual([tableKey(table)]);
-  expect([...loadedBeyond(recordsOf(...events), asOf)]).toEqual([]);
-  expect([...loadedBeyond(recordsOf(...events, requested('3.1')), before)]).toEqual([]);
+  expect([...(await loadedBeyond(recordsOf(...events), before))]).toEqual([tableKey(table)]);
+  expect([...(await loadedBeyond(recordsOf(...events), asOf))]).toEqual([]);
+  expect([...(await loadedBeyond(recordsOf(...events, requested('3.1')), before))]).toEqual([]);
 });

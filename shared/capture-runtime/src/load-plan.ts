@@ -43,9 +43,9 @@ export function newPendingLoad(load: string, version: TableVersion): PendingLoad
 export type ResolveVersion = (registryId: number) => Promise<TableVersion>;
 
 /** Folds the control partition into the loads that are not ended. A table that was requested again replaces its earlier load. */
-export async function pendingLoads(records: Iterable<LoadRecord>, resolve: ResolveVersion): Promise<PendingLoad[]> {
+export async function pendingLoads(records: AsyncIterable<LoadRecord>, resolve: ResolveVersion): Promise<PendingLoad[]> {
   const pending = new Map<string, PendingLoad>();
-  for (const record of records) {
+  for await (const record of records) {
     const key = tableKey(record.table);
     if (record.kind === 'requested') {
       pending.set(key, { ...newPendingLoad(record.load, await resolve(record.registryId)), inherited: true });
@@ -63,9 +63,9 @@ export async function pendingLoads(records: Iterable<LoadRecord>, resolve: Resol
  * Tables whose last load, ended or not, was read at a place that the journal has not reached, by table key. On another timeline that place
  * may lie beyond the fork: their rows may never have been in the source as it goes on.
  */
-export function loadedBeyond(records: Iterable<LoadRecord>, journal: Position): ReadonlySet<string> {
+export async function loadedBeyond(records: AsyncIterable<LoadRecord>, journal: Position): Promise<ReadonlySet<string>> {
   const beyond = new Set<string>();
-  for (const record of records) {
+  for await (const record of records) {
     const key = tableKey(record.table);
     if (record.kind === 'requested') beyond.delete(key);
     else if (record.kind === 'began' && comparePositions(record.asOf, journal) > 0) beyond.add(key);
@@ -77,12 +77,12 @@ export function loadedBeyond(records: Iterable<LoadRecord>, journal: Position): 
  * Reads anew which chunks were begun and ended, after this capture's own record of the attempt has fenced the earlier captures: now
  * that is definite. Where one of them had begun an attempt of the same number meanwhile, the table starts again.
  */
-export async function readAgain(load: PendingLoad, records: Iterable<LoadRecord>, resolve: ResolveVersion): Promise<void> {
+export async function readAgain(load: PendingLoad, records: AsyncIterable<LoadRecord>, resolve: ResolveVersion): Promise<void> {
   const { attempt } = load;
   let begins = 0;
   load.begun.length = 0;
   load.ended.clear();
-  for (const record of records) {
+  for await (const record of records) {
     if (record.load !== load.load) continue;
     if (record.kind === 'began' && record.attempt >= attempt) begins += 1;
     await follow(load, record, resolve);

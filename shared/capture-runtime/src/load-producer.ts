@@ -146,7 +146,7 @@ export class LoadProducer {
       estimatedBytes: estimate.bytes,
       takenAtMicros,
     });
-    if (pending.inherited) await readAgain(pending, await topic.controlRecords(signal), resolve);
+    if (pending.inherited) await readAgain(pending, topic.controlRecords(signal), resolve);
   }
 
   /** Loads that were begun before: those that cannot go on in this snapshot start again, with the table's version of now. */

@@ -56,7 +56,9 @@ test('every lane gives back its rows in order, and control its own records', asy
       Array.from({ length: 40 }, (_, seq) => [lane, seq, 7n]),
     );
   }
-  expect(await writer.controlRecords(signal)).toEqual([{ ...ended(4), epoch: 7n }]);
+  const controlled: LoadRecord[] = [];
+  for await (const record of writer.controlRecords(signal)) controlled.push(record);
+  expect(controlled).toEqual([{ ...ended(4), epoch: 7n }]);
 });
 
 test('an existing topic keeps its own number of lanes', async () => {
@@ -117,16 +119,12 @@ test('#42 #46 a record that a lost reply doubled is read once, and one that is m
   });
 });
 
-test('what was freed is not read again, fenced captures stay fenced, and a reading begins behind it', async () => {
+test('what was freed is not read again, and a reading begins behind it, in the middle of an epoch', async () => {
   await using topic = await open(await testServers(), newTopic(), 1);
   await using old = topic.writer(3n);
   await using successor = topic.writer(9n);
   for (let seq = 0; seq < 3; seq++) await old.rows(0, rows(0, seq));
   for (let seq = 3; seq < 6; seq++) await successor.rows(0, rows(0, seq));
-  await old.control(ended(1));
-  for (let chunks = 2; chunks <= 4; chunks++) await successor.control(ended(chunks));
-  await old.control(ended(5));
-  await successor.control(ended(6));
 
   const reader = topic.reader();
   const items = await take(reader.lane(0, null, signal), 6);
@@ -138,15 +136,6 @@ test('what was freed is not read again, fenced captures stay fenced, and a readi
   await reader.trimLane(0, 2n, signal);
   await reader.trimLane(0, 99n, signal);
   expect((await take(reader.lane(0, null, signal), 1)).map(({ offset }) => offset)).toEqual([4n]);
-
-  const third = (await take(reader.control(null, signal), 4))[3];
-  if (third === undefined) throw new Error('four records');
-  await reader.trimControl(third, signal);
-  const chunksOf = (records: readonly LoadRecord[]) => records.map((record) => record.kind === 'ended' && record.chunks);
-  expect(chunksOf(await successor.controlRecords(signal))).toEqual([4, 6]);
-  const now: LoadRecord[] = [];
-  for await (const { record } of reader.controlNow(third, signal)) now.push(record);
-  expect(chunksOf(now)).toEqual([6]);
 });
 
 test('dead letters are in their topic when publishing them resolves', async () => {

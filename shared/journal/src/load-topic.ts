@@ -20,8 +20,6 @@ import { judgeNumbered, type Numbered } from './rules/numbered-rules.js';
 export const DEFAULT_LANES = 4;
 /** Says what a restart and a sink must know without reading rows. */
 const CONTROL_PARTITION = 0;
-/** The sink trims seldom; in the middle of a reading once is much. */
-const CONTROL_READINGS = 5;
 
 export interface LoadTopicOptions extends TopicOptions {
   /** Of a topic that is made now; one that is there keeps its own number. Default 4. */
@@ -109,18 +107,9 @@ export class LoadTopicWriter implements AsyncDisposable {
     this.#rooms.set(lane, room);
   }
 
-  /** Every control record that the topic holds now: a few for each chunk of the loads that are not long past. */
-  async controlRecords(signal: AbortSignal): Promise<readonly LoadRecord[]> {
-    for (let reading = 1; ; reading++) {
-      const records: LoadRecord[] = [];
-      try {
-        for await (const { record } of readNow(this.#parts, null, signal)) records.push(record);
-        return records;
-      } catch (error) {
-        // The sink has freed the beginning meanwhile.
-        if (!(error instanceof MillraceError) || error.code !== 'JOURNAL_TRIMMED' || reading === CONTROL_READINGS) throw error;
-      }
-    }
+  /** Every control record that the topic holds now. */
+  async *controlRecords(signal: AbortSignal): AsyncGenerator<LoadRecord> {
+    for await (const { record } of readNow(this.#parts, null, signal)) yield record;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -177,20 +166,12 @@ export class LoadTopicReader {
     return (await reader.bounds(signal)).end;
   }
 
-  /** Frees a lane's records below an offset. */
-  async trimLane(lane: number, below: bigint, signal: AbortSignal): Promise<void> {
-    await this.#trim(this.#partitionOf(lane), below, signal);
-  }
-
   /**
-   * Frees control records before one that was read. It stays itself: a fenced capture's records may follow, and whoever reads the
-   * partition from its beginning knows them by it.
+   * Frees a lane's records below an offset. The control partition is never trimmed: it is small, and tells a capture after a failover
+   * what its loads have read.
    */
-  async trimControl(before: LoadPlace, signal: AbortSignal): Promise<void> {
-    await this.#trim(CONTROL_PARTITION, before.offset, signal);
-  }
-
-  async #trim(partition: number, below: bigint, signal: AbortSignal): Promise<void> {
+  async trimLane(lane: number, below: bigint, signal: AbortSignal): Promise<void> {
+    const partition = this.#partitionOf(lane);
     await using reader = partitionReader(this.#parts, partition);
     const { start, end } = await reader.bounds(signal);
     if (below > start && below <= end) await new Topics(this.#parts.client).trim(this.topic, partition, below, signal);

@@ -81,22 +81,14 @@ class MemoryTopic {
     return BigInt(this.#log(1 + lane).length);
   }
 
-  trimLane(lane: number, below: bigint): Promise<void> {
-    return this.#trim(1 + lane, below);
-  }
-
-  trimControl(before: LoadPlace): Promise<void> {
-    return this.#trim(0, before.offset);
+  async trimLane(lane: number, below: bigint): Promise<void> {
+    await turn();
+    this.#starts[1 + lane] = below;
+    await turn();
   }
 
   freed(): bigint {
     return this.#starts.reduce((sum, start) => sum + start, 0n);
-  }
-
-  async #trim(partition: number, below: bigint): Promise<void> {
-    await turn();
-    this.#starts[partition] = below;
-    await turn();
   }
 
   async *#read(
@@ -200,7 +192,6 @@ class SinkProcess {
       },
       mapper: { map: (version) => ({ version, mapKeys: (keys) => keys, mapParts: ({ parts }) => parts }) },
       preparation: 'DO_NOTHING',
-      controlRecordsKept: 0n,
       isPast: (table, load) => this.#progress.isPast(table, load),
       onChunk: () => undefined,
       onTable: () => undefined,

@@ -9,11 +9,9 @@ import type { TableMapper } from './table-mapper.js';
 
 export interface LoadConsumerOptions {
   readonly sink: Pick<SinkWriter, 'prepare' | 'load' | 'finishLoad'>;
-  readonly topic: Pick<LoadTopicReader, 'lanes' | 'control' | 'controlNow' | 'lane' | 'laneEnd' | 'trimLane' | 'trimControl'>;
+  readonly topic: Pick<LoadTopicReader, 'lanes' | 'control' | 'controlNow' | 'lane' | 'laneEnd' | 'trimLane'>;
   readonly mapper: Pick<TableMapper, 'map'>;
   readonly preparation: TablePreparation;
-  /** Control records that are kept though nobody needs them. */
-  readonly controlRecordsKept: bigint;
   /** Nobody will ask for this load's rows any more. */
   readonly isPast: (table: TableId, load: string) => boolean;
   readonly onChunk: (table: TableId, rows: number) => void;
@@ -42,9 +40,8 @@ export class LoadConsumer {
   readonly #lanes: readonly Lane[];
   /** The last control record read. */
   #control: LoadPlace | null = null;
-  #controlTrimmed: bigint | null = null;
-  /** Loads that were asked for, in order, each with the control record before; those that are past go when it is trimmed. */
-  readonly #requested = new Map<string, { readonly table: TableId; readonly before: LoadPlace | null }>();
+  /** Loads that were asked for, with their tables; those that are past go when lanes are passed over. */
+  readonly #requested = new Map<string, TableId>();
   #following = false;
   #trimming: Promise<void> | null = null;
 
@@ -107,20 +104,16 @@ export class LoadConsumer {
       await topic.trimLane(number, needed, signal);
       lane.trimmed = needed;
     }
-    const control = this.#neededOfControl();
-    if (control === null || control.offset <= (this.#controlTrimmed ?? 0n) + this.#options.controlRecordsKept) return;
-    await topic.trimControl(control, signal);
-    this.#controlTrimmed = control.offset;
   }
 
   /** Without a session: where all loads are past, so is every row that lay in a lane before the control partition's end was read. */
   async #passOverLanes(): Promise<void> {
-    const { topic, signal } = this.#options;
+    const { topic, isPast, signal } = this.#options;
     const ends = await Promise.all(this.#lanes.map((_, number) => topic.laneEnd(number, signal)));
     for await (const item of topic.controlNow(this.#control, signal)) this.#takeControl(item);
     // A reading that was broken off has not told of every load.
     signal.throwIfAborted();
-    this.#neededOfControl();
+    for (const [load, table] of this.#requested) if (isPast(table, load)) this.#requested.delete(load);
     if (this.#requested.size > 0) return;
     for (const [number, lane] of this.#lanes.entries()) {
       lane.needed = ends[number] ?? lane.needed;
@@ -128,19 +121,11 @@ export class LoadConsumer {
     }
   }
 
-  /** The control record before the first that a load which is not past begins with; the last one where all are. */
-  #neededOfControl(): LoadPlace | null {
-    for (const [load, { table }] of this.#requested) if (this.#options.isPast(table, load)) this.#requested.delete(load);
-    const [first] = this.#requested.values();
-    return first === undefined ? this.#control : first.before;
-  }
-
   /** False for a record that a fenced capture wrote. */
   #takeControl(item: LoadItem): boolean {
     const { record } = item;
-    if (record.kind === 'requested') this.#requested.set(record.load, { table: record.table, before: this.#control });
-    this.#control = item;
-    this.#controlTrimmed ??= item.offset;
+    if (record.kind === 'requested') this.#requested.set(record.load, record.table);
+    this.#control = { offset: item.offset, number: item.number };
     return this.#states.apply(record);
   }
 

@@ -20,8 +20,6 @@ import { Trimmer } from './trimmer.js';
 const PREFETCH_BYTES = 16 * 1024 * 1024;
 /** The group that is being applied at a stop may still be committed. One that is not comes again, from the target's checkpoint. */
 const STOP_GRACE_MS = 3_000;
-/** They are small, and tell how the last loads went. */
-const CONTROL_RECORDS_KEPT = 1_000n;
 
 export type SinkStatus =
   | { readonly kind: 'opened'; readonly checkpoint: Checkpoint | null; readonly tables: readonly TableProgress[] }
@@ -87,7 +85,6 @@ async function runInForce(options: SinkOptions, signal: AbortSignal): Promise<vo
     mapper,
     preparation: options.preparation,
     version: (id) => journal.tableVersion(id, running),
-    controlRecordsKept: CONTROL_RECORDS_KEPT,
     isPast: (table, load) => progress.isPast(table, load),
     onChunk: (table, rows) => {
       trimmer.loaded(false);

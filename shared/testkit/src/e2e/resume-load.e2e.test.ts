@@ -73,7 +73,9 @@ async function controlRecords(name: string): Promise<readonly LoadRecord[]> {
     signal,
   });
   await using writer = topic.writer(0n);
-  return await writer.controlRecords(signal);
+  const records: LoadRecord[] = [];
+  for await (const record of writer.controlRecords(signal)) records.push(record);
+  return records;
 }
 
 /** The load went on: some chunks were read in the first snapshot and stayed, others in a later one, none that had ended once more. */

@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const roots = ['shared/*/src/**', 'services/*/src/**', 'deploy/*/src/**'];
 const files = (suffix: string): string[] => roots.map((root) => `${root}/*.${suffix}.ts`);
@@ -9,8 +10,19 @@ const ssr = { resolve: { conditions: ['source'] } };
 
 const globalSetup = ['shared/testkit/src/global-setup.ts'];
 
+/** Minutes of waiting for what was killed: begun last, they would be waited for alone. */
+const LONGEST = ['chaos/chaos.e2e', 'chaos/crash-points.e2e'];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(specifications: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => LONGEST.some((name) => moduleId.includes(name));
+    return (await super.sort(specifications)).sort((one, other) => Number(isLong(other)) - Number(isLong(one)));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         resolve,
@@ -45,7 +57,7 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
           include: files('e2e.test'),
           globalSetup,
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 180_000,
         },

@@ -1,12 +1,15 @@
 // Ends local servers whose starter is gone, however it went (SIGKILL included): the starter holds this program's standard input
-// open, and says on it what to watch. When the input ends, every server still named is stopped and every folder still named is removed.
-// Lines: "+server PID SIGNAL" · "-server PID" · "+folder PATH" · "-folder PATH"
+// open, and says on it what to watch. When the input ends, every server still named is stopped, every file system still named is
+// unmounted and every folder still named is removed.
+// Lines: "+server PID SIGNAL" · "-server PID" · "+mount PATH" · "-mount PATH" · "+folder PATH" · "-folder PATH"
+import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const STOP_DEADLINE_MS = 10_000;
 const servers = new Map();
+const mounts = new Set();
 const folders = new Set();
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
@@ -16,6 +19,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const rest = line.slice(word.length + 1);
   if (word === '+server') servers.set(Number(first), rest.slice(first.length + 1));
   else if (word === '-server') servers.delete(Number(first));
+  else if (word === '+mount') mounts.add(rest);
+  else if (word === '-mount') mounts.delete(rest);
   else if (word === '+folder') folders.add(rest);
   else if (word === '-folder') folders.delete(rest);
 }
@@ -33,7 +38,8 @@ for (const [pid, signal] of servers) {
   signalled(pid, 'SIGCONT'); // a server stopped by a test takes no other signal
   signalled(pid, signal);
 }
-const end = Date.now() + STOP_DEADLINE_MS;
-while (Date.now() < end && [...servers.keys()].some(alive)) await delay(50);
+const end = performance.now() + STOP_DEADLINE_MS;
+while (performance.now() < end && [...servers.keys()].some(alive)) await delay(50);
 for (const pid of servers.keys()) signalled(pid, 'SIGKILL');
+for (const mount of mounts) spawnSync('umount', ['--lazy', mount]);
 for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });

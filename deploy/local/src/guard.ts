@@ -3,8 +3,8 @@ import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { GUARD_PROGRAM } from './paths.js';
 
 /**
- * Ties servers and scratch folders to the life of this process: whatever still stands when it ends, also by SIGKILL, is
- * stopped or removed by a small program that outlives it (`bin/guard.mjs`).
+ * Ties servers, mounted file systems and scratch folders to the life of this process: whatever still stands when it ends, also by SIGKILL, is
+ * stopped, unmounted or removed by a small program that outlives it (`bin/guard.mjs`).
  */
 class Guard {
   #program: ChildProcess | undefined;
@@ -16,6 +16,15 @@ class Guard {
 
   async forgetServer(pid: number): Promise<void> {
     if (this.#program !== undefined) await this.#say(`-server ${pid}`);
+  }
+
+  /** Unmounts the file system when this process ends, after the servers. */
+  async watchMount(dir: string): Promise<void> {
+    await this.#say(`+mount ${dir}`);
+  }
+
+  async forgetMount(dir: string): Promise<void> {
+    if (this.#program !== undefined) await this.#say(`-mount ${dir}`);
   }
 
   /** Removes the folder and all in it when this process ends, after the servers. */

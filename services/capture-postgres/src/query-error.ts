@@ -16,6 +16,7 @@ export function queryError(error: unknown, doing: string): MillraceError {
   const details = { doing, reason, state: state ?? 'none' };
   if (state === null || isConnectionLoss(state)) return new MillraceError('SOURCE_CONNECTION_LOST', details, { cause: error });
   if (state === '55P03') return new MillraceError('SOURCE_TABLE_LOCKED', details, { cause: error });
+  if (state === '53100') return new MillraceError('SOURCE_DISK_FULL', details, { cause: error });
   if (state === '42501') return new MillraceError('SOURCE_RIGHTS', details, { cause: error });
   return new MillraceError('SOURCE_QUERY_FAILED', details, { cause: error });
 }

@@ -29,6 +29,7 @@ export function replicationError(
   options: { readonly cause?: unknown } = {},
 ): MillraceError {
   const details = { doing, reason: message, state: code };
+  if (code === '53100') return new MillraceError('SOURCE_DISK_FULL', details, options);
   // Classes: 08 connection, 57P0x the server ends sessions, 53 no resources, 58030 I/O, 40 rolled back.
   if (/^(08|53|40|57P0)/.test(code)) return new MillraceError('SOURCE_CONNECTION_LOST', details, options);
   if (code === '42501') return new MillraceError('SOURCE_RIGHTS', details, options);

@@ -61,7 +61,7 @@ export async function readSlot(client: Client, name: string): Promise<SlotState 
  * @throws MillraceError SLOT_MISSING, SLOT_FOREIGN, SLOT_IN_USE, SLOT_INVALIDATED, SLOT_AHEAD_OF_JOURNAL, SLOT_BUSY
  */
 export async function takeSlot(client: Client, expected: SlotExpectation): Promise<LsnKey> {
-  const deadline = Date.now() + RELEASE_TIMEOUT_MS;
+  const deadline = performance.now() + RELEASE_TIMEOUT_MS;
   for (;;) {
     const slot = await readSlot(client, expected.slot);
     const decision = judgeSlot(slot, expected);
@@ -71,7 +71,8 @@ export async function takeSlot(client: Client, expected: SlotExpectation): Promi
       case 'stream':
         return slot?.confirmedFlush ?? expected.resume;
       case 'end-reader':
-        if (Date.now() > deadline) throw new MillraceError('SLOT_BUSY', { reason: `process ${decision.pid} does not end` });
+        if (performance.now() > deadline)
+          throw new MillraceError('SLOT_BUSY', { reason: `process ${decision.pid} does not end` });
         await client.query('SELECT pg_catalog.pg_terminate_backend($1)', [decision.pid]);
         await delay(RELEASE_POLL_MS);
     }
@@ -113,7 +114,7 @@ export async function createSlot(replication: Client, name: string): Promise<Cre
  * @throws MillraceError SLOT_IN_USE where something else reads from it.
  */
 export async function dropSlot(client: Client, name: string, applicationPrefix: string): Promise<boolean> {
-  const deadline = Date.now() + RELEASE_TIMEOUT_MS;
+  const deadline = performance.now() + RELEASE_TIMEOUT_MS;
   for (;;) {
     const slot = await readSlot(client, name);
     if (slot === null) return false;
@@ -123,7 +124,7 @@ export async function dropSlot(client: Client, name: string, applicationPrefix: 
     }
     const { pid, application } = slot.reader;
     if (!application.startsWith(applicationPrefix)) throw new MillraceError('SLOT_IN_USE', { slot: name, pid, application });
-    if (Date.now() > deadline) throw new MillraceError('SLOT_BUSY', { reason: `process ${pid} does not end` });
+    if (performance.now() > deadline) throw new MillraceError('SLOT_BUSY', { reason: `process ${pid} does not end` });
     await client.query('SELECT pg_catalog.pg_terminate_backend($1)', [pid]);
     await delay(RELEASE_POLL_MS);
   }

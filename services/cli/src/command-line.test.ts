@@ -16,6 +16,18 @@ test('`journal`, `status` and `remove` take the name and the connections', () =>
   expect(flags).toEqual(['--name', '--source', '--target', '--kafka', '--registry', '--json', '--log-level']);
 });
 
+test('what has no flag is named below the flags in the help', () => {
+  let help = '';
+  const output = {
+    writeOut: (text: string): void => {
+      help += text;
+    },
+  };
+  addOptions(new Command().configureOutput(output), RUN_OPTIONS).outputHelp();
+  for (const word of ['outageMinutes [MILLRACE_OUTAGE_MINUTES]', 'kafkaPassword [KAFKA_SASL_PASSWORD]'])
+    expect(help).toContain(word);
+});
+
 test('--include and --exclude are repeatable', () => {
   const command = addOptions(new Command(), RUN_OPTIONS).parse(['--include', 'a.b', '--include', 'c.d'], { from: 'user' });
   expect(command.opts()['include']).toEqual(['a.b', 'c.d']);

@@ -22,17 +22,21 @@ export const CONNECTION_OPTIONS = taskConfigSchema.pick({
   kafkaPassword: true,
 });
 
-/** Adds the flags of the schema's options. Words are checked by the configuration, whose errors name flag and value. */
+/** Adds the flags of the schema's options, and to the help what has none. Words are checked by the configuration, whose errors name flag and value. */
 export function addOptions(command: Command, schema: z.ZodObject<z.ZodRawShape>): Command {
+  const withoutFlag: string[] = [];
   for (const [name, definition] of Object.entries(TASK_OPTIONS)) {
     if (!(name in schema.shape)) continue;
     const { flag, env, help }: OptionDefinition = definition;
-    if (flag === null) continue;
+    if (flag === null) {
+      withoutFlag.push(`  ${`${name} [${env ?? ''}]`.padEnd(42)} ${help}`);
+      continue;
+    }
     const option = new Option(flag, env === null ? help : `${help} [${env}]`);
     if (isList(name)) option.argParser((value: string, previous: readonly string[] | undefined) => [...(previous ?? []), value]);
     command.addOption(option);
   }
-  return command;
+  return command.addHelpText('after', `\nWithout a flag, from the environment or the task file:\n${withoutFlag.join('\n')}`);
 }
 
 function isList(name: string): boolean {

@@ -29,17 +29,22 @@ export interface ParsedBlock extends BlockHeader, BlockSummary {
   resolve(resolve: ResolveTable): JournalBlock;
 }
 
-/** Where a record lies, for messages. */
+/** Where a record lies, for messages, to those who do not know the topic's name. */
 export function journalOffset(offset: bigint): string {
   return `journal offset ${offset}`;
 }
 
 /**
- * Reads a block's header and verifies the checksum over all of it. The buffer is kept, not copied.
+ * Reads a block's header and verifies the checksum over all of it. The buffer is kept, not copied. `where` is its place for messages.
  * @throws MillraceError JOURNAL_CORRUPT, RECORD_TOO_LARGE
  */
-export function parseBlock(framed: Uint8Array, offset: bigint, format: BlockFormat = 2): ParsedBlock {
-  const reader = openChecksummedFrame(framed, journalOffset(offset));
+export function parseBlock(
+  framed: Uint8Array,
+  offset: bigint,
+  format: BlockFormat = 2,
+  where = journalOffset(offset),
+): ParsedBlock {
+  const reader = openChecksummedFrame(framed, where);
   const header = readHeader(reader, format);
   const eventsStart = reader.position;
   return {
@@ -49,7 +54,7 @@ export function parseBlock(framed: Uint8Array, offset: bigint, format: BlockForm
     ...header,
     resolve: (resolve) => {
       const tables = header.references.map(({ registryId, fingerprint }) => resolve(registryId, fingerprint));
-      return openBlock({ framed, offset, format, eventsStart, header, summary: header }, tables);
+      return openBlock({ framed, offset, where, format, eventsStart, header, summary: header }, tables);
     },
   };
 }
@@ -63,6 +68,8 @@ export function decodeBlock(framed: Uint8Array, offset: bigint, resolve: Resolve
 export interface BlockParts {
   readonly framed: Uint8Array;
   readonly offset: bigint;
+  /** The record's place, for messages. */
+  readonly where: string;
   readonly format: BlockFormat;
   readonly eventsStart: number;
   readonly header: BlockHeader;
@@ -70,7 +77,7 @@ export interface BlockParts {
 }
 
 export function openBlock(parts: BlockParts, tables: readonly TableVersion[]): JournalBlock {
-  const { framed, offset, format, eventsStart, header, summary } = parts;
+  const { framed, offset, where, format, eventsStart, header, summary } = parts;
   const { journal, epoch, seq, prev, source, timeline, after, slice, clock } = header;
   return {
     journal,
@@ -90,7 +97,7 @@ export function openBlock(parts: BlockParts, tables: readonly TableVersion[]): J
     schemaCount: summary.schemas,
     tables,
     events: (): EventCursor => {
-      const reader = new ByteReader(framed, eventsStart, framed.length, journalOffset(offset));
+      const reader = new ByteReader(framed, eventsStart, framed.length, where);
       return new BlockCursor(reader, { format, header, summary, tables });
     },
     withTables: (others) => openBlock(parts, others),

@@ -15,13 +15,18 @@ export interface JournalSchemaIds {
 }
 
 /**
- * Reads one record of the journal topic, eagerly up to a block's header.
+ * Reads one record of the journal topic, eagerly up to a block's header. `where` is its place for messages.
  * @throws MillraceError RECORD_FOREIGN for a record of any other schema, JOURNAL_CORRUPT, RECORD_TOO_LARGE
  */
-export function decodeRecord(framed: Uint8Array, offset: bigint, ids: JournalSchemaIds): JournalRecord {
-  const id = registryIdOf(framed, journalOffset(offset));
-  if (id === ids.block) return parseBlock(framed, offset, 2);
-  if (id === ids.block1) return parseBlock(framed, offset, 1);
-  if (id === ids.takeover) return { kind: 'takeover', offset, ...decodeTakeover(framed, offset) };
-  throw new MillraceError('RECORD_FOREIGN', { where: journalOffset(offset), what: `its schema has the registry id ${id}` });
+export function decodeRecord(
+  framed: Uint8Array,
+  offset: bigint,
+  ids: JournalSchemaIds,
+  where = journalOffset(offset),
+): JournalRecord {
+  const id = registryIdOf(framed, where);
+  if (id === ids.block) return parseBlock(framed, offset, 2, where);
+  if (id === ids.block1) return parseBlock(framed, offset, 1, where);
+  if (id === ids.takeover) return { kind: 'takeover', offset, ...decodeTakeover(framed, where) };
+  throw new MillraceError('RECORD_FOREIGN', { where, what: `its schema has the registry id ${id}` });
 }

@@ -4,7 +4,7 @@ import type { Row } from '@millrace/contract/row.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { assertNever, invariant } from '@millrace/errors/millrace-error.js';
 import { BlockBuilder } from './block-builder.js';
-import { type JournalBlock, openBlock, parseBlock } from './block-reader.js';
+import { type JournalBlock, journalOffset, openBlock, parseBlock } from './block-reader.js';
 import { ChunkRowsBuilder, ChunkRowsCursor } from './chunk-rows.js';
 import { decodeRow, writeRow } from './row-reader.js';
 
@@ -82,7 +82,8 @@ export class BlockRemapper {
     this.rowsBefore = 0;
     for (let kind = events.next(); kind !== undefined; kind = events.next()) this.event(kind, events, block);
     if (builder.isEmpty) {
-      return openBlock({ ...NO_EVENTS_BYTES, offset: block.offset, header: block, summary: NO_EVENTS }, []);
+      const { offset } = block;
+      return openBlock({ ...NO_EVENTS_BYTES, offset, where: journalOffset(offset), header: block, summary: NO_EVENTS }, []);
     }
     const tables = builder.tableVersions[Symbol.iterator]();
     const mapped = parseBlock(builder.seal(block, 0), block.offset);

@@ -1,4 +1,3 @@
-import { journalOffset } from './block-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { openChecksummedFrame, sealChecksum, startChecksummedFrame } from './framing.js';
 
@@ -23,8 +22,8 @@ export function encodeTakeover(takeover: Takeover, takeoverSchemaId: number): Ui
 }
 
 /** @throws MillraceError JOURNAL_CORRUPT */
-export function decodeTakeover(framed: Uint8Array, offset: bigint): Takeover {
-  const reader = openChecksummedFrame(framed, journalOffset(offset));
+export function decodeTakeover(framed: Uint8Array, where: string): Takeover {
+  const reader = openChecksummedFrame(framed, where);
   const takeover = { journal: reader.text(), epoch: reader.bigint(), nonce: reader.text() };
   reader.expectEnd();
   return takeover;

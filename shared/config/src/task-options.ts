@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** Where an option's value may come from; the same line makes its flag, its variable, its key in the file, its help and its docs. */
 export interface OptionDefinition {
-  /** As commander reads it; null: file and environment only. */
+  /** As commander reads it; null: set once for an installation, in the file or the environment. */
   readonly flag: string | null;
   readonly env: string | null;
   readonly help: string;

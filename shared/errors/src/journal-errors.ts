@@ -51,7 +51,7 @@ export const journalErrors = {
   TOPIC_SETTING_WRONG: {
     class: 'operator',
     message: 'Topic "{topic}" has {setting} = {found}; it must be {needed}.',
-    cause: 'With this setting Kafka could delete, reorder or lose changes that are not applied yet.',
+    cause: 'With this setting Kafka could delete, reorder, lose or refuse changes that are not applied yet.',
     remedy:
       'Change it (`kafka-configs.sh --alter --topic {topic} --add-config {setting}={needed}`; partitions and replicas cannot be changed so: use another --name), or delete the topic if nothing needs it.',
   },

@@ -7,6 +7,13 @@ export const sourceErrors = {
     cause: 'The server restarted, ended the session, or the network broke.',
     remedy: 'Nothing: it is tried again.',
   },
+  SOURCE_DISK_FULL: {
+    class: 'retry',
+    message: 'The source has no disk space left while {doing}: {reason}.',
+    cause:
+      'The disk of the data, the log or the slots is full. Log that is kept for a task which cannot get on may be what fills it. Nothing is lost.',
+    remedy: 'Make room on the source; it is tried again. If the task cannot get on because of Kafka, mend that first.',
+  },
   SOURCE_RIGHTS: {
     class: 'operator',
     message: 'The source refused a right while {doing}: {reason}.',

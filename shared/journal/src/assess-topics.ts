@@ -1,4 +1,3 @@
-import { journalOffset } from '@millrace/codec/block-reader.js';
 import { BLOCK_SCHEMA_JSON, TAKEOVER_SCHEMA_JSON } from '@millrace/codec/block-schema.js';
 import { registryIdOf } from '@millrace/codec/framing.js';
 import type { TaskTopics } from '@millrace/contract/task.js';
@@ -53,14 +52,11 @@ async function checkLastRecord(topic: string, { client, registry }: Servers, sig
   if (end === start) return;
   for await (const records of reader.range(end - 1n, end, signal)) {
     for (const { value, offset } of records) {
-      const id = registryIdOf(value, journalOffset(offset));
+      const id = registryIdOf(value, reader.place(offset));
       const schema = await registry.schema(id, signal);
       if (schema === null) throw new MillraceError('REGISTRY_EMPTY', { url: registry.url, id, topic });
       if (!OWN_RECORDS.has(nameOf(schema))) {
-        throw new MillraceError('RECORD_FOREIGN', {
-          where: `${journalOffset(offset)} (topic "${topic}")`,
-          what: `its schema is ${nameOf(schema)}`,
-        });
+        throw new MillraceError('RECORD_FOREIGN', { where: reader.place(offset), what: `its schema is ${nameOf(schema)}` });
       }
     }
   }

@@ -76,19 +76,24 @@ export class JournalLog implements AsyncDisposable {
   }
 
   async #decode(records: readonly KafkaRecord[], signal?: AbortSignal): Promise<LogRecord[]> {
-    const decoded = records.map((record) => ({ record, content: decodeRecord(record.value, record.offset, this.#options.ids) }));
+    const { ids, reader } = this.#options;
+    const decoded = records.map((record) => ({
+      record,
+      content: decodeRecord(record.value, record.offset, ids, reader.place(record.offset)),
+    }));
     const blocks = decoded.flatMap(({ content }) => (content.kind === 'block' ? [content] : []));
     await this.#fetchVersions(blocks, signal);
     return decoded.map(({ record, content }): LogRecord => {
       const byteLength = record.value.length;
       if (content.kind === 'takeover') return { kind: 'takeover', header: content, byteLength };
       const block = content.resolve((id, fingerprint) => this.#version(id, fingerprint, content.offset));
+      const where = reader.place(record.offset);
       return {
         kind: 'block',
         header: content,
         block,
-        schemasBefore: schemasBefore(record),
-        tablesBefore: tablesBefore(record),
+        schemasBefore: schemasBefore(record, where),
+        tablesBefore: tablesBefore(record, where),
         byteLength,
       };
     });
@@ -132,24 +137,23 @@ export function tablesHeader(tables: Iterable<TableReference>): string {
   return [...tables].map(({ registryId, fingerprint }) => `${registryId}:${fingerprint}`).join();
 }
 
-function tablesBefore(record: KafkaRecord): readonly TableReference[] | null {
+function tablesBefore(record: KafkaRecord, where: string): readonly TableReference[] | null {
   const text = record.header(TABLES_HEADER);
   if (text === undefined) return null;
   if (text === '') return [];
   return text.split(',').map((reference) => {
     const [, id, fingerprint] = /^(\d{1,10}):([0-9a-f]{1,64})$/.exec(reference) ?? [];
     if (id === undefined || fingerprint === undefined)
-      throw foreign(record, `its header ${TABLES_HEADER} holds ${JSON.stringify(reference)}`);
+      throw new MillraceError('RECORD_FOREIGN', {
+        where,
+        what: `its header ${TABLES_HEADER} holds ${JSON.stringify(reference)}`,
+      });
     return { registryId: Number(id), fingerprint };
   });
 }
 
-function schemasBefore(record: KafkaRecord): bigint {
+function schemasBefore(record: KafkaRecord, where: string): bigint {
   const text = record.header(SCHEMAS_HEADER);
   if (text !== undefined && /^(-1|\d{1,18})$/.test(text)) return BigInt(text);
-  throw foreign(record, `it has no header ${SCHEMAS_HEADER}`);
-}
-
-function foreign({ offset }: KafkaRecord, what: string): MillraceError {
-  return new MillraceError('RECORD_FOREIGN', { where: `journal offset ${offset}`, what });
+  throw new MillraceError('RECORD_FOREIGN', { where, what: `it has no header ${SCHEMAS_HEADER}` });
 }

@@ -1,6 +1,6 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { JournalMetrics } from './journal-metrics.js';
-import { KafkaClient } from './kafka/kafka-client.js';
+import { KafkaClient, type OnRetry } from './kafka/kafka-client.js';
 import type { KafkaSettings } from './kafka/kafka-settings.js';
 import { Topics } from './kafka/topics.js';
 import { Registry } from './registry/registry.js';
@@ -19,6 +19,7 @@ export interface TopicOptions {
   readonly metrics?: JournalMetrics;
   /** How long a request to Kafka or the registry is tried again before it fails; default 30 s each. */
   readonly patienceMs?: number;
+  readonly onRetry?: OnRetry;
   readonly signal?: AbortSignal;
 }
 
@@ -44,15 +45,15 @@ interface Plan<Ids> {
  * two refuses leaves nothing behind in the other.
  */
 export async function openTopic<Ids>(options: TopicOptions, plan: Plan<Ids>): Promise<OpenTopic<Ids>> {
-  const { kafka, topic, create, signal, patienceMs } = options;
-  const client = new KafkaClient(kafka, patienceMs);
+  const { kafka, topic, create, signal, patienceMs, onRetry } = options;
+  const client = new KafkaClient(kafka, patienceMs, onRetry);
   try {
     const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
     const topics = new Topics(client);
     const settings = { partitions: plan.partitions, maxMessageBytes };
     const found = await topics.check(topic, settings, plan, signal);
     if (found === null && !create) throw new MillraceError('TOPIC_MISSING', { topic });
-    const registry = new Registry(new RegistryClient(options.registry, patienceMs), topic);
+    const registry = new Registry(new RegistryClient(options.registry, patienceMs, onRetry), topic);
     const ids = await plan.register(registry);
     return { client, registry, ids, maxMessageBytes, partitions: found ?? (await topics.create(topic, settings, plan, signal)) };
   } catch (error) {

@@ -52,6 +52,7 @@ const FIT = {
   'retention.ms': '-1',
   'retention.bytes': '-1',
   'unclean.leader.election.enable': 'false',
+  'message.timestamp.type': 'LogAppendTime',
   'max.message.bytes': '16777216',
   'flush.messages': '1',
 };
@@ -81,6 +82,7 @@ test.each([
   ['retention.ms', '604800000', '-1'],
   ['retention.bytes', '1073741824', '-1'],
   ['unclean.leader.election.enable', 'true', 'false'],
+  ['message.timestamp.type', 'CreateTime', 'LogAppendTime'],
   ['max.message.bytes', '1048588', '16777216 or more'],
   ['flush.messages', '9223372036854775807', '1'],
 ])("a topic with %s = %s is refused by the setting's name", async (setting, found, needed) => {

@@ -54,16 +54,16 @@ export class Trimmer {
     let next = 0;
     while (!signal.aborted) {
       await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted || !(this.#applied || this.#loaded) || (Date.now() < next && !this.#loaded)) continue;
+      if (signal.aborted || !(this.#applied || this.#loaded) || (performance.now() < next && !this.#loaded)) continue;
       this.#applied = false;
       this.#loaded = false;
       try {
         await this.#trim(signal);
-        next = Date.now() + TRIM_EVERY_MS;
+        next = performance.now() + TRIM_EVERY_MS;
       } catch (error) {
         if (error instanceof MillraceError && error.code === 'SINK_FENCED') throw error;
         if (!signal.aborted) this.#failed(error);
-        next = Date.now() + TRY_AGAIN_AFTER_MS;
+        next = performance.now() + TRY_AGAIN_AFTER_MS;
       }
     }
   }

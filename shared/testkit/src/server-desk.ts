@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,8 @@ export interface ServerDesk extends AsyncDisposable {
  */
 export async function openServerDesk(environment: NodeJS.ProcessEnv = process.env): Promise<ServerDesk> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-tests-'));
+  // Servers that run as another user keep their data below it, so that it goes with it.
+  await chmod(dir, 0o711);
   await guard.watchFolder(dir);
   const running: AsyncDisposable[] = [];
   const addresses = new Map<SharedServer, Promise<string>>();

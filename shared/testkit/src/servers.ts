@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
@@ -94,9 +94,10 @@ export function uniqueWord(): string {
   return `t${randomBytes(6).toString('hex').slice(0, 11)}`;
 }
 
-/** A folder for one test's own servers and files. It is removed with the test's process, or earlier by `removeFolder`. */
+/** A folder for one test's own servers and files, which the servers' user may pass through. It is removed with the test's process, or earlier by `removeFolder`. */
 export async function scratchFolder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'millrace-test-'));
+  await chmod(dir, 0o711);
   await guard.watchFolder(dir);
   return dir;
 }

@@ -20,7 +20,7 @@ const AWAITS_ROWS: ReadonlySet<TableState> = new Set(['before load', 'full load'
 /** What a run knows of itself from its workers' messages; what the screen shows and `--until` decides on. */
 export class RunProgress {
   readonly tables = new Map<string, TableView>();
-  readonly startedAtMs = Date.now();
+  readonly startedAtMs = performance.now();
   loadedAtMs: number | null = null;
   rowsApplied = 0;
   transactionsApplied = 0;
@@ -133,7 +133,7 @@ export class RunProgress {
         this.#table(status.table).rowsLoaded += status.rows;
         return;
       case 'loaded':
-        this.loadedAtMs ??= Date.now();
+        this.loadedAtMs ??= performance.now();
         return;
       case 'applied':
         this.rowsApplied += status.result.rows;

@@ -22,7 +22,7 @@ export class ScreenReporter implements Reporter {
   readonly #loading = new Map<string, { rows: number; perSecond: number }>();
   #drawn = 0;
   #lastApplied = 0;
-  #lastDrawMs = Date.now();
+  #lastDrawMs = performance.now();
 
   constructor(config: TaskConfig, progress: RunProgress) {
     this.#config = config;
@@ -79,7 +79,7 @@ export class ScreenReporter implements Reporter {
       rates,
       width: columns ?? 100,
       height: rows ?? 24,
-      nowMs: Date.now(),
+      nowMs: performance.now(),
     });
     this.#erase();
     process.stdout.write(`${lines.join('\n')}\n`);
@@ -87,7 +87,7 @@ export class ScreenReporter implements Reporter {
   }
 
   #sample(): Rates {
-    const now = Date.now();
+    const now = performance.now();
     const seconds = Math.max(1, now - this.#lastDrawMs) / 1_000;
     const { rowsApplied, loaded, tables } = this.#progress;
     if (loaded) {

@@ -65,14 +65,14 @@ async function keepAlive(
   options: SupervisorOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const restarts = new RestartPolicy(options.config.outageMinutes * 60_000, Date.now());
+  const restarts = new RestartPolicy(options.config.outageMinutes * 60_000, performance.now());
   let held = false;
   for (;;) {
     let failure: WorkerFailure | null = null;
     const onMessage = (message: FromWorker): void => {
       if (message.kind === 'failed') failure = message.failure;
       if (message.kind === 'capture' || message.kind === 'sink') held ||= tellsOfClaim(message);
-      restarts.heard(message, Date.now());
+      restarts.heard(message, performance.now());
       options.onMessage(role, message);
     };
     const worker = new WorkerProcess(
@@ -84,7 +84,7 @@ async function keepAlive(
     if (signal.aborted) return STOPPED;
     if (failure !== null) return giveUp(role, failure);
     const cause = exit.signal ?? `exit code ${exit.code ?? '?'}`;
-    const inMs = restarts.died(Date.now());
+    const inMs = restarts.died(performance.now());
     if (inMs === null) return giveUp(role, describeFailure(new MillraceError('WORKER_DIES', { role, cause })));
     options.onRestart(role, cause, inMs);
     await delay(inMs, undefined, { signal }).catch(() => undefined);
@@ -95,7 +95,7 @@ async function keepAlive(
 /** Waits for the worker's end; stops it when the signal aborts, kills it when it falls silent. */
 async function watch(worker: WorkerProcess, signal: AbortSignal): Promise<Awaited<WorkerProcess['exited']>> {
   const silence = setInterval(() => {
-    if (Date.now() - worker.lastHeardMs > SILENCE_MS) worker.kill();
+    if (performance.now() - worker.lastHeardMs > SILENCE_MS) worker.kill();
   }, CHECK_EVERY_MS);
   using _ = onAbort(signal, () => worker.stop(STOP_GRACE_MS));
   try {

@@ -20,7 +20,7 @@ export class WorkerProcess {
   readonly role: WorkerRole;
   readonly exited: Promise<WorkerExit>;
   readonly #child: ChildProcess;
-  lastHeardMs = Date.now();
+  lastHeardMs = performance.now();
 
   constructor(start: StartWorker, { onMessage, onLog }: WorkerListeners) {
     this.role = start.role;
@@ -33,7 +33,7 @@ export class WorkerProcess {
       this.#child.once('exit', (code, signal) => resolve({ code, signal }));
     });
     this.#child.on('message', (message: FromWorker) => {
-      this.lastHeardMs = Date.now();
+      this.lastHeardMs = performance.now();
       if (message.kind !== 'alive') onMessage(message);
     });
     this.#send(start);

@@ -7,7 +7,7 @@ import { describeFailure } from '../failure.js';
 import { keepsKeys, loadEncoding } from '../task/load-encoding.js';
 import type { Task } from '../task/task.js';
 import type { FromWorker } from './messages.js';
-import { runIncarnations } from './retry.js';
+import { occasionally, runIncarnations } from './retry.js';
 
 export interface WorkerOptions {
   readonly task: Task;
@@ -21,6 +21,8 @@ export interface WorkerOptions {
 export async function runCaptureWorker({ task, claimant, log, send, signal }: WorkerOptions): Promise<void> {
   let lastProgressMs = 0;
   let { held } = claimant;
+  const onRetry = reportRetry(log, send);
+  const onOutage = occasionally(onRetry);
   const incarnation = async (): Promise<void> => {
     await using source = await task.openSource();
     await using journal = await openJournal({
@@ -28,6 +30,7 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
       registry: task.registry,
       topic: task.topics.journal,
       create: true,
+      onRetry: onOutage,
       signal,
     });
     await using loadTopic = await openLoadTopic({
@@ -35,6 +38,7 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
       registry: task.registry,
       topic: task.topics.load,
       create: true,
+      onRetry: onOutage,
       signal,
     });
     await runCapture(
@@ -50,7 +54,7 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
         keepsKeys: keepsKeys(task),
         report: (status) => {
           held ||= status.kind === 'claimed';
-          if (status.kind === 'in-force' || status.kind === 'chunk') lastProgressMs = Date.now();
+          if (status.kind === 'in-force' || status.kind === 'chunk') lastProgressMs = performance.now();
           send({ kind: 'capture', status });
         },
       },
@@ -59,7 +63,7 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
   };
   await runIncarnations(
     incarnation,
-    { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry: reportRetry(log, send) },
+    { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry },
     signal,
   );
 }

@@ -3,11 +3,13 @@ import { MillraceError } from '@millrace/errors/millrace-error.js';
 
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 5_000;
+/** One outage fails many requests at once: enough that people see every 10 s that it lasts. */
+const REPORT_EVERY_MS = 5_000;
 
 export interface RetryOptions {
   /** How long a server may be away before the last error is thrown. */
   readonly outageMs: number;
-  /** Time of the last sign of progress: an incarnation that got somewhere starts the count anew. */
+  /** Time of the last sign of progress, by `performance.now()`: an incarnation that got somewhere starts the count anew. */
   readonly lastProgress: () => number;
   readonly onRetry: (error: unknown, inMs: number) => void;
 }
@@ -23,9 +25,9 @@ export async function runIncarnations(
   signal: AbortSignal,
 ): Promise<void> {
   let failures = 0;
-  let started = Date.now();
+  let started = performance.now();
   while (!signal.aborted) {
-    const begun = Date.now();
+    const begun = performance.now();
     try {
       await incarnation();
       return;
@@ -34,9 +36,9 @@ export async function runIncarnations(
       if (!(error instanceof MillraceError) || error.class !== 'retry') throw error;
       if (options.lastProgress() > begun) {
         failures = 0;
-        started = Date.now();
+        started = performance.now();
       }
-      if (Date.now() - started > options.outageMs) throw error;
+      if (performance.now() - started > options.outageMs) throw error;
       const inMs = retryDelayMs(failures, Math.random());
       failures += 1;
       options.onRetry(error, inMs);
@@ -49,4 +51,14 @@ export async function runIncarnations(
 export function retryDelayMs(failures: number, random: number): number {
   const longest = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
   return Math.round(longest * (0.5 + random / 2));
+}
+
+/** Reports the first of many failures, and then one in five seconds. */
+export function occasionally(report: (error: unknown, inMs: number) => void): (error: unknown, inMs: number) => void {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return (error, inMs) => {
+    if (performance.now() - lastMs < REPORT_EVERY_MS) return;
+    lastMs = performance.now();
+    report(error, inMs);
+  };
 }

@@ -4,12 +4,14 @@ import { openLoadTopic } from '@millrace/journal/load-topic.js';
 import { runSink } from '@millrace/sink-runtime/sink.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
 import { reportRetry, type WorkerOptions } from './capture-worker.js';
-import { runIncarnations } from './retry.js';
+import { occasionally, runIncarnations } from './retry.js';
 
 /** Applies until the signal, incarnation after incarnation; each starts from the target's checkpoint, as after a crash. */
 export async function runSinkWorker({ task, claimant, log, send, signal }: WorkerOptions): Promise<void> {
   let lastProgressMs = 0;
   let { held } = claimant;
+  const onRetry = reportRetry(log, send);
+  const onOutage = occasionally(onRetry);
   const incarnation = async (): Promise<void> => {
     await using sink = await task.openSink();
     await using journal = await openJournal({
@@ -17,6 +19,7 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
       registry: task.registry,
       topic: task.topics.journal,
       create: true,
+      onRetry: onOutage,
       signal,
     });
     await using loadTopic = await openLoadTopic({
@@ -24,6 +27,7 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
       registry: task.registry,
       topic: task.topics.load,
       create: true,
+      onRetry: onOutage,
       signal,
     });
     await using deadLetters = await DeadLetterWriter.open({
@@ -31,6 +35,7 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
       registry: task.registry,
       topic: task.topics.deadLetters,
       create: true,
+      onRetry: onOutage,
       signal,
     });
     await runSink(
@@ -47,7 +52,7 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
         onWarning: (error) => log.warn({ err: error }, error.message),
         report: (status) => {
           held ||= status.kind === 'opened';
-          if (status.kind === 'applied' || status.kind === 'chunk') lastProgressMs = Date.now();
+          if (status.kind === 'applied' || status.kind === 'chunk') lastProgressMs = performance.now();
           send({ kind: 'sink', status });
         },
       },
@@ -56,7 +61,7 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
   };
   await runIncarnations(
     incarnation,
-    { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry: reportRetry(log, send) },
+    { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry },
     signal,
   );
 }

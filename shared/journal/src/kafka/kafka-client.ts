@@ -23,6 +23,12 @@ const LONGEST_RETRY_MS = 2_000;
 /** kafkajs's own closing, once its sockets are gone. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
+/** A request that has failed for so long is an outage, which people want to know of before patience ends. */
+export const OUTAGE_AFTER_MS = 1_000;
+
+/** Told of each further try of a request that has failed for more than a second, with the pause before the next one. */
+export type OnRetry = (error: MillraceError, inMs: number) => void;
+
 /** Something with connections of its own, from its first attempt to connect on. */
 export interface Connections<T> {
   readonly via: T;
@@ -38,11 +44,13 @@ export class KafkaClient implements AsyncDisposable {
   readonly patienceMs: number;
   readonly #settings: KafkaSettings;
   readonly #config: KafkaConfig;
+  readonly #onRetry: OnRetry;
   #admin: Connections<Admin> | undefined;
 
-  constructor(settings: KafkaSettings, patienceMs = DEFAULT_PATIENCE_MS) {
+  constructor(settings: KafkaSettings, patienceMs = DEFAULT_PATIENCE_MS, onRetry: OnRetry = () => undefined) {
     installLz4();
     quietRequestQueues();
+    this.#onRetry = onRetry;
     this.#settings = settings;
     this.brokers = settings.brokers.join(',');
     this.patienceMs = patienceMs;
@@ -81,7 +89,7 @@ export class KafkaClient implements AsyncDisposable {
    * own code at once where another try would not help.
    */
   async retry<T>(attempt: Omit<KafkaAttempt, 'brokers'>, request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const deadline = performance.now() + this.patienceMs;
+    const begun = performance.now();
     for (let tries = 0; ; tries++) {
       signal?.throwIfAborted();
       try {
@@ -90,7 +98,9 @@ export class KafkaClient implements AsyncDisposable {
         signal?.throwIfAborted();
         if (error instanceof MillraceError || !isTransient(error)) throw this.error(error, attempt);
         const pause = retryPauseMs(tries);
-        if (performance.now() + pause > deadline) throw this.#gaveUp(error, attempt);
+        const forMs = performance.now() - begun;
+        if (forMs + pause > this.patienceMs) throw this.#unavailable(error, attempt, this.patienceMs);
+        if (forMs > OUTAGE_AFTER_MS) this.#onRetry(this.#unavailable(error, attempt, forMs), pause);
         await sleep(pause, undefined, signal === undefined ? {} : { signal });
       }
     }
@@ -116,8 +126,8 @@ export class KafkaClient implements AsyncDisposable {
     return kafkaError(error, { ...attempt, brokers: this.brokers }, this.#settings.sasl);
   }
 
-  #gaveUp(error: unknown, attempt: Omit<KafkaAttempt, 'brokers'>): MillraceError {
-    const seconds = Math.round(this.patienceMs / 1000);
+  #unavailable(error: unknown, attempt: Omit<KafkaAttempt, 'brokers'>, forMs: number): MillraceError {
+    const seconds = Math.round(forMs / 1000);
     const reason = reasonOf(error);
     const mapped = this.error(error, attempt);
     if (mapped.code !== 'KAFKA_REQUEST_FAILED') return mapped;

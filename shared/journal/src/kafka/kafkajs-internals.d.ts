@@ -118,8 +118,7 @@ declare module 'kafkajs/src/protocol/requests/produce/v7/response.js' {
 declare module 'kafkajs/src/network/requestQueue/index.js' {
   import type { Logger } from 'kafkajs';
 
-  interface SentRequest {
-    readonly sentAt: number;
+  export interface SentRequest {
     readonly requestTimeout: number;
     timeoutRequest(): void;
   }

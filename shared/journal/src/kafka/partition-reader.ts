@@ -4,7 +4,7 @@ import type { FetchedMessage } from 'kafkajs/src/cluster/index.js';
 import type { JournalMetrics } from '../journal-metrics.js';
 import { checkBounds, type LogBounds } from '../rules/reader-rules.js';
 import type { Connections, KafkaClient } from './kafka-client.js';
-import { protocolErrorType } from './kafka-error.js';
+import { protocolErrorType, reasonOf } from './kafka-error.js';
 import { leaderOf } from './topic-leader.js';
 
 /** Size of one fetch before decompression; a single larger record comes whole (KIP-74). */
@@ -90,6 +90,11 @@ export class PartitionReader implements AsyncDisposable {
     return bounds;
   }
 
+  /** Where a record lies, for messages. */
+  place(offset: bigint): string {
+    return `topic ${this.#options.topic}, partition ${this.#options.partition}, offset ${offset}`;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const connections = this.#connections;
     this.#connections = undefined;
@@ -141,6 +146,10 @@ export class PartitionReader implements AsyncDisposable {
       return { records: this.#recordsFrom(from, answer.messages), end: BigInt(answer.highWatermark) };
     } catch (error) {
       if (protocolErrorType(error) === 'OFFSET_OUT_OF_RANGE') this.#checkInside(from, await this.#listOffsets(cluster));
+      if (isUnreadable(error)) {
+        const what = `its batch cannot be unpacked: ${reasonOf(error)}`;
+        throw new MillraceError('JOURNAL_CORRUPT', { where: `${this.place(from)} or soon after it`, what }, { cause: error });
+      }
       throw error;
     }
   }
@@ -156,7 +165,7 @@ export class PartitionReader implements AsyncDisposable {
       if (offset !== expected) throw new MillraceError('JOURNAL_JUMP', { topic, partition, expected, offset });
       if (message.isControlRecord || message.value === null) {
         const what = message.isControlRecord ? 'it is a transaction marker' : 'it has no value';
-        throw new MillraceError('RECORD_FOREIGN', { where: `topic ${topic}, partition ${partition}, offset ${offset}`, what });
+        throw new MillraceError('RECORD_FOREIGN', { where: this.place(offset), what });
       }
       records.push({ offset, value: message.value, header: (name) => headerText(message, name) });
       expected += 1n;
@@ -203,6 +212,11 @@ export class PartitionReader implements AsyncDisposable {
         return;
     }
   }
+}
+
+/** Whatever is wrong with a request or a connection, kafkajs gives a name of its own: what has none came of the bytes. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof MillraceError) && !error.name.startsWith('KafkaJS');
 }
 
 function headerText(message: FetchedMessage, name: string): string | undefined {

@@ -64,3 +64,20 @@ test('a request without an answer fails soon after its time', () => {
   queue.destroy();
   expect(vi.getTimerCount()).toBe(0);
 });
+
+test.each([2, -2])(
+  '#54 a step of the wall clock by %s hours neither breaks a request off nor keeps one that is lost',
+  (hours) => {
+    const queue = newQueue();
+    queue.scheduleRequestTimeoutCheck();
+    const late = request(1);
+    queue.push(late);
+    vi.advanceTimersByTime(4_000);
+    vi.setSystemTime(Date.now() + hours * 3_600_000);
+    vi.advanceTimersByTime(4_000);
+    expect(late.failures).toHaveLength(0);
+    vi.advanceTimersByTime(501);
+    expect(late.failures).toHaveLength(1);
+    queue.destroy();
+  },
+);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { AbortScope } from '@millrace/flow/abort.js';
 import { z } from 'zod';
-import { retryPauseMs } from '../kafka/kafka-client.js';
+import { type OnRetry, OUTAGE_AFTER_MS, retryPauseMs } from '../kafka/kafka-client.js';
 import type { RegistrySettings } from './registry-settings.js';
 
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -27,10 +27,12 @@ export class RegistryClient {
   readonly url: string;
   readonly #authorization: string | undefined;
   readonly #patienceMs: number;
+  readonly #onRetry: OnRetry;
 
-  constructor({ url, login }: RegistrySettings, patienceMs = DEFAULT_PATIENCE_MS) {
+  constructor({ url, login }: RegistrySettings, patienceMs = DEFAULT_PATIENCE_MS, onRetry: OnRetry = () => undefined) {
     this.url = url.replace(/\/+$/, '');
     this.#patienceMs = patienceMs;
+    this.#onRetry = onRetry;
     this.#authorization =
       login === null ? undefined : `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`;
   }
@@ -104,22 +106,20 @@ export class RegistryClient {
     request: { readonly method: string; readonly path: string; readonly body?: unknown; readonly what: string },
     signal?: AbortSignal,
   ): Promise<Reply> {
-    const deadline = performance.now() + this.#patienceMs;
+    const begun = performance.now();
     for (let tries = 0; ; tries++) {
       signal?.throwIfAborted();
       const outcome = await this.#requestOnce(request, signal);
       if ('reply' in outcome) return outcome.reply;
       signal?.throwIfAborted();
       const pause = retryPauseMs(tries);
-      if (performance.now() + pause > deadline) {
-        const details = {
-          url: this.url,
-          what: request.what,
-          seconds: Math.round(this.#patienceMs / 1000),
-          reason: outcome.reason,
-        };
-        throw new MillraceError('REGISTRY_UNREACHABLE', details, { cause: outcome.cause });
-      }
+      const forMs = performance.now() - begun;
+      const unreachable = (afterMs: number): MillraceError => {
+        const details = { url: this.url, what: request.what, seconds: Math.round(afterMs / 1000), reason: outcome.reason };
+        return new MillraceError('REGISTRY_UNREACHABLE', details, { cause: outcome.cause });
+      };
+      if (forMs + pause > this.#patienceMs) throw unreachable(this.#patienceMs);
+      if (forMs > OUTAGE_AFTER_MS) this.#onRetry(unreachable(forMs), pause);
       await sleep(pause, undefined, signal === undefined ? {} : { signal });
     }
   }

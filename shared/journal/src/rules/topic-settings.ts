@@ -35,7 +35,8 @@ export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Kafka deletes and compacts nothing by itself, and no replica that lacks records becomes leader. With fewer than three replicas the only ones may
- * lose what they had not written to disk, so each record is flushed before it is acknowledged.
+ * lose what they had not written to disk, so each record is flushed before it is acknowledged. The broker dates the records: it refuses
+ * those that a writer dates an hour ahead of it (message.timestamp.after.max.ms, KIP-937), so a step of our clock would stop the task.
  */
 export function topicDefinition(plan: TopicPlan, brokers: number): TopicDefinition {
   const replicationFactor = Math.min(3, brokers);
@@ -49,6 +50,7 @@ export function topicDefinition(plan: TopicPlan, brokers: number): TopicDefiniti
       'retention.ms': '-1',
       'retention.bytes': '-1',
       'unclean.leader.election.enable': 'false',
+      'message.timestamp.type': 'LogAppendTime',
       'max.message.bytes': String(plan.maxMessageBytes),
       ...durability,
     },

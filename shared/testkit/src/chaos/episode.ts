@@ -31,6 +31,8 @@ export interface EpisodeOptions {
   readonly name: string;
   readonly logFolder: string;
   readonly say: (text: string) => void;
+  /** After the strikes Kafka is away for so long: the ordinary tests have outages of moments. */
+  readonly longOutageMs?: number;
   /** Only strikes whose name matches. */
   readonly only?: RegExp;
 }
@@ -154,6 +156,13 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
       }
     }
     if (observer.violation === null) await progress();
+    if (options.longOutageMs !== undefined) {
+      say(`      Kafka is away for ${options.longOutageMs / 1_000} s`);
+      await field.servers.kafka.kill('SIGKILL');
+      await delay(options.longOutageMs);
+      await field.servers.kafka.restart();
+      await progress();
+    }
     stop.abort();
     const [tally, transferred] = await Promise.all([steps, transfers, watching]);
     await field.run.stop();

@@ -2,71 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { scratchFolder, startKafka, startPostgres, startRegistry, waitUntil, withClient } from '../servers.js';
+import { scratchFolder, startPostgres, waitUntil, withClient } from '../servers.js';
+import { endOfLog, slotPosition } from './source-log.js';
 import { openTask } from './task-under-test.js';
-
-async function freshKafka(settings: Readonly<Record<string, string>> = {}): Promise<Awaited<ReturnType<typeof startKafka>>> {
-  return startKafka({ dir: join(await scratchFolder(), 'kafka'), settings, report: () => undefined });
-}
 
 async function freshPostgres(): Promise<Awaited<ReturnType<typeof startPostgres>>> {
   return startPostgres({ dir: join(await scratchFolder(), 'postgres'), settings: { fsync: 'off' }, report: () => undefined });
 }
-
-const slotPosition = (url: string): Promise<bigint> =>
-  withClient(url, async (client) => {
-    const { rows } = await client.query<{ at: string }>(
-      `SELECT (confirmed_flush_lsn - '0/0')::text AS at FROM pg_replication_slots WHERE database = current_database()`,
-    );
-    return BigInt(rows[0]?.at ?? -1);
-  });
-
-const endOfLog = (url: string): Promise<bigint> =>
-  withClient(url, async (client) => {
-    const { rows } = await client.query<{ at: string }>(`SELECT (pg_current_wal_insert_lsn() - '0/0')::text AS at`);
-    return BigInt(rows[0]?.at ?? -1);
-  });
-
-test.concurrent('#1 with Kafka down for a minute the slot never passes what the journal holds, the steps made meanwhile arrive once it is back', async () => {
-  await using kafka = await freshKafka();
-  await using task = await openTask({ addresses: { KAFKA_BROKERS: kafka.brokers } });
-  const stop = new AbortController();
-  const steps = task.steps(40, stop.signal);
-  const run = task.command(['run']);
-  await run.line('the load', ({ event }) => event === 'loaded', 60_000);
-  await kafka.kill('SIGKILL');
-  const downAt = await endOfLog(task.addresses.SOURCE_URL);
-  // Longer than wal_sender_timeout's keepalives, at each of which a naive capture acknowledges what it has received.
-  for (let look = 0; look < 60; look += 1) {
-    await delay(1_000);
-    expect(await slotPosition(task.addresses.SOURCE_URL)).toBeLessThanOrEqual(downAt);
-    expect(run.outcome).toBeNull();
-  }
-  await kafka.restart();
-  stop.abort();
-  await steps;
-  await task.untilEqual(run, 60_000);
-  expect((await run.stop()).code).toBe(0);
-  await task.verify();
-});
-
-test.concurrent('a target that is down for a minute is found again, and gets what it missed', async () => {
-  await using target = await freshPostgres();
-  await using task = await openTask({ addresses: { TARGET_URL: target.url } });
-  const stop = new AbortController();
-  const steps = task.steps(40, stop.signal);
-  const run = task.command(['run']);
-  await run.line('the load', ({ event }) => event === 'loaded', 60_000);
-  await target.kill('SIGKILL');
-  await delay(60_000);
-  expect(run.outcome).toBeNull();
-  await target.restart();
-  stop.abort();
-  await steps;
-  await task.untilEqual(run, 60_000);
-  expect((await run.stop()).code).toBe(0);
-  await task.verify();
-});
 
 test('#2 #8 a source that crashes and comes back goes on where the journal ends, right after a large transaction too', async () => {
   await using source = await freshPostgres();
@@ -80,41 +22,6 @@ test('#2 #8 a source that crashes and comes back goes on where the journal ends,
   await source.restart();
   await withClient(task.addresses.SOURCE_URL, (client) => client.query('SELECT prefix.step()'));
   await task.untilEqual(run, 60_000);
-  expect((await run.stop()).code).toBe(0);
-  await task.verify();
-});
-
-test('#45 a registry that is away while a new table version is needed holds the capture back, and nothing is acknowledged past it', async () => {
-  await using registry = await startRegistry({ dir: join(await scratchFolder(), 'registry'), report: () => undefined });
-  await using task = await openTask({ addresses: { SCHEMA_REGISTRY_URL: registry.url } });
-  const url = task.addresses.SOURCE_URL;
-  const run = task.command(['run']);
-  await run.line('the load', ({ event }) => event === 'loaded', 60_000);
-  await withClient(url, (client) => client.query('SELECT prefix.step()'));
-  await task.untilEqual(run, 30_000);
-  await registry.stop();
-  const before = await endOfLog(url);
-  await withClient(url, async (client) => {
-    await client.query('ALTER TABLE prefix.ledger_b ADD COLUMN more int');
-    await client.query('SELECT prefix.step()');
-    await client.query('UPDATE prefix.ledger_b SET more = n');
-  });
-  await run.line(
-    'the capture to say that the registry is away',
-    ({ event, error }) => event === 'retrying' && error?.code === 'REGISTRY_UNREACHABLE',
-    60_000,
-  );
-  expect(await slotPosition(url)).toBeLessThanOrEqual(before);
-  await registry.restart();
-  await task.untilEqual(run, 60_000);
-  await waitUntil(
-    () =>
-      withClient(
-        task.addresses.TARGET_URL,
-        async (client) => (await client.query('SELECT FROM prefix.ledger_b WHERE more IS NULL')).rowCount === 0,
-      ),
-    { what: 'the new column to be filled', deadlineMs: 30_000 },
-  );
   expect((await run.stop()).code).toBe(0);
   await task.verify();
 });

@@ -9,6 +9,8 @@ import { ChaosFailure, type EpisodeResult, runEpisode } from './episode.js';
 
 /** Each episode is a new task with its own load; so every 25th kill or so meets a load again. */
 const KILLS_PER_EPISODE = 25;
+/** Once, in the first episode. */
+const LONG_OUTAGE_MS = 90_000;
 
 await runCommand(async () => {
   const kills = whole('KILLS', 300);
@@ -33,6 +35,7 @@ await runCommand(async () => {
       name: `chaos-${episode}`,
       logFolder: join(dir, 'log'),
       say,
+      ...(results.length === 0 ? { longOutageMs: LONG_OUTAGE_MS } : {}),
       ...(only === undefined ? {} : { only: new RegExp(only) }),
     };
     say(`\nEpisode ${episode}: SEED=${options.seed} KILLS=${options.kills}`);

@@ -12,14 +12,15 @@ import type { Client } from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { describeTables } from './catalog/describe-tables.js';
 import type { ChunkSize } from './chunk-plan.js';
+import type { SourceIdentity } from './lsn.js';
 import { openSecondSnapshot } from './second-snapshot.js';
 import { openSession } from './session.js';
-
-const IDENTITY = { source: 'test/1', timeline: 1 };
+import { readIdentity } from './source-identity.js';
 
 let database: TestDatabase;
 let connection: ConnectionSettings;
 let client: Client;
+let identity: SourceIdentity;
 const never = new AbortController().signal;
 
 beforeAll(async () => {
@@ -27,6 +28,7 @@ beforeAll(async () => {
   connection = parseConnectionUrl(database.url, 'source');
   client = await openSession(connection, { applicationName: 'millrace:test' });
   await client.query('SET search_path = public');
+  identity = await readIdentity(client);
 });
 
 afterAll(async () => {
@@ -37,7 +39,7 @@ afterAll(async () => {
 async function openSnapshot(chunkSize?: ChunkSize, applicationName = 'millrace:test:snapshot'): Promise<Snapshot> {
   return await openSecondSnapshot({
     connection,
-    identity: IDENTITY,
+    identity,
     applicationName,
     signal: never,
     ...(chunkSize === undefined ? {} : { chunkSize }),
@@ -250,7 +252,7 @@ test('the temporary slot is gone as soon as the snapshot is open', async () => {
     { what: 'the slot to be dropped', deadlineMs: 10_000 },
   );
   await client.query('CREATE TABLE IF NOT EXISTS one_row AS SELECT 1 AS a');
-  expect(snapshot.position.source).toBe('test/1');
+  expect(snapshot.position.source).toBe(identity.source);
 });
 
 test.each([
@@ -321,7 +323,7 @@ test('one reading session ended while the snapshot is held: the read can be repe
   expect(await linesOf(snapshot, subject, chunk)).toHaveLength(20_000);
 });
 
-test('parts hold whole rows and about 256 KB, whatever the size of a row', async () => {
+test('parts hold whole rows and about 1 MB, whatever the size of a row', async () => {
   await client.query(`CREATE TABLE sizes (id int PRIMARY KEY, v text);
     INSERT INTO sizes SELECT g, repeat(chr(65 + g % 26), (g * g * 37) % 900000) FROM generate_series(1, 120) g`);
   const subject = await tableOf('sizes');
@@ -331,7 +333,7 @@ test('parts hold whole rows and about 256 KB, whatever the size of a row', async
   let rows = 0;
   for await (const part of snapshot.read(subject.table, subject.version, chunk, never)) {
     expect(part.bytes.at(-1)).toBe(10);
-    expect(part.bytes.length).toBeLessThan(256 * 1024 + 900_020);
+    expect(part.bytes.length).toBeLessThan(1024 * 1024 + 900_020);
     rows += part.rows;
   }
   expect(rows).toBe(120);
@@ -445,7 +447,7 @@ test('a row-level security policy refuses the read instead of hiding rows', asyn
     const reader = { ...connection, user: `${database.name}_reader` };
     await using snapshot = await openSecondSnapshot({
       connection: reader,
-      identity: IDENTITY,
+      identity,
       applicationName: 'millrace:test:rls',
       signal: never,
     });

@@ -123,8 +123,8 @@ async function withTask(serverUrl: string | undefined, work: (place: Place) => P
 const run = (place: Place, env: NodeJS.ProcessEnv): Promise<MillraceCommand> =>
   MillraceCommand.start(['run', ...place.flags, '--json', '--log-level', 'error'], env);
 
-// Parts are of 256 KB, four chunks are read at once, and a chunk has about 25 parts.
-const IN_MID_LOAD = 'load-rows:110';
+// Parts are of 1 MB, four chunks are read at once, and a chunk has about seven parts.
+const IN_MID_LOAD = 'load-rows:28';
 
 test('#13 a capture that is killed in mid-load goes on with the chunks that had not ended, while rows change and keys move', async () => {
   await withTask(undefined, async (place) => {

@@ -405,16 +405,13 @@ test('a change that is left to a load is remembered by the journal: a crash befo
   await capture.stop();
 });
 
-test.each([
-  ['made unlogged', 'ALTER TABLE t SET UNLOGGED', 'ALTER TABLE t SET LOGGED'],
-  ['replaced by a view', 'DROP TABLE t; CREATE VIEW t AS SELECT 1 AS id', 'DROP VIEW t; CREATE TABLE t (id int PRIMARY KEY)'],
-])('a table that is %s is set aside, and loaded when it is one again', async (_what, away, back) => {
+test('a table whose name a view has taken is set aside, and loaded when it is a table again', async () => {
   await using capture = await started();
-  await capture.sql.query(away);
+  await capture.sql.query('DROP TABLE t; CREATE VIEW t AS SELECT 1 AS id');
   await capture.until('it is set aside', () => story(capture).at(-1) === 'error t(id)');
   await capture.stop();
   await capture.again();
-  await capture.sql.query(back);
+  await capture.sql.query('DROP VIEW t; CREATE TABLE t (id int PRIMARY KEY)');
   await capture.until('its load', () => story(capture).at(-1) === 'load t(id)');
   await capture.stop();
 });

@@ -179,7 +179,8 @@ export const sourceErrors = {
   TABLE_NOT_CARRIED: {
     class: 'operator',
     message: 'Something else than a table that can be carried has the name {table} now.',
-    cause: 'The table was made unlogged, or a view or a foreign table has taken its name: the log does not tell its changes.',
+    cause:
+      'The table was dropped or renamed, and a view, a foreign or an unlogged table has taken its name: the log tells no changes of it.',
     remedy: 'Nothing, if that was meant: the copy stays as it is. Else make it an ordinary table again; it is loaded anew then.',
   },
   SOURCE_CHUNK_UNREADABLE: {

@@ -66,11 +66,7 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
       signal,
     );
   };
-  await runIncarnations(
-    incarnation,
-    { outageMs: task.config.outageMinutes * 60_000, progress, onRetry },
-    signal,
-  );
+  await runIncarnations(incarnation, { outageMs: task.config.outageMinutes * 60_000, progress, onRetry }, signal);
 }
 
 export function reportRetry(log: Logger, send: (message: FromWorker) => void): (error: unknown, inMs: number) => void {

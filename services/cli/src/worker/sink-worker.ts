@@ -62,9 +62,5 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
       signal,
     );
   };
-  await runIncarnations(
-    incarnation,
-    { outageMs: task.config.outageMinutes * 60_000, progress, onRetry },
-    signal,
-  );
+  await runIncarnations(incarnation, { outageMs: task.config.outageMinutes * 60_000, progress, onRetry }, signal);
 }

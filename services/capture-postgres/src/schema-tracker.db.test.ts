@@ -405,6 +405,17 @@ test('a change that is left to a load is remembered by the journal: a crash befo
   await capture.stop();
 });
 
+test('a table whose name a view has taken is set aside, and loaded when it is a table again', async () => {
+  await using capture = await started();
+  await capture.sql.query('DROP TABLE t; CREATE VIEW t AS SELECT 1 AS id');
+  await capture.until('it is set aside', () => story(capture).at(-1) === 'error t(id)');
+  await capture.stop();
+  await capture.again();
+  await capture.sql.query('DROP VIEW t; CREATE TABLE t (id int PRIMARY KEY)');
+  await capture.until('its load', () => story(capture).at(-1) === 'load t(id)');
+  await capture.stop();
+});
+
 test('a new enum value comes with a version', async () => {
   await using capture = await started(`CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE TABLE t (id int PRIMARY KEY, m mood)`);
   await capture.sql.query(`ALTER TYPE mood ADD VALUE 'happy'`);

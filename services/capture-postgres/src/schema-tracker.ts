@@ -1,5 +1,5 @@
 import { fingerprintOf } from '@millrace/codec/fingerprint.js';
-import { tableKey } from '@millrace/codec/table-key.js';
+import { displayTable, tableKey } from '@millrace/codec/table-key.js';
 import type { EventWriter, SchemaChange } from '@millrace/contract/events.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
@@ -209,14 +209,18 @@ export class SchemaTracker implements RelationPlans {
     this.tellAwaiting();
   }
 
-  /** Only what is gone from the catalogue was dropped: a table may also have left the selection, and then its copy stays. */
+  /** Only what is gone from the catalogue was dropped: where something else has the name, the copy stays, and says why it stands still. */
   async #announceGone({ state }: Observation): Promise<void> {
+    const carried = new Set([...state.tables.values()].map(({ id }) => tableKey(id)));
     for (const table of this.#tables.values()) {
       const now = state.tables.get(table.oid);
       if (now !== undefined && tableKey(now.id) === tableKey(table.id)) continue;
       this.#forget(table);
       // A table of the same name that was made anew is loaded in its place.
-      if (!state.names.has(tableKey(table.id))) await this.#announce(table.version.schema, { kind: 'dropped' });
+      const name = tableKey(table.id);
+      if (carried.has(name)) continue;
+      const change = state.names.has(name) ? notCarried(table.id) : ({ kind: 'dropped' } as const);
+      await this.#announce(table.version.schema, change);
     }
   }
 
@@ -313,6 +317,11 @@ export class SchemaTracker implements RelationPlans {
 function knownAttributes({ oid, note, version }: TrackedTable): number {
   const last = Math.max(0, ...version.schema.columns.map(({ ordinal }) => ordinal));
   return Math.max(last, note.relations.get(oid)?.writtenBy.length ?? 0);
+}
+
+function notCarried(id: TableId): SchemaChange {
+  const { code, message } = new MillraceError('TABLE_NOT_CARRIED', { table: displayTable(id) });
+  return { kind: 'error', code, message };
 }
 
 function reasonToLoad(table: TrackedTable, { state, schema, note }: ObservedTable): string | null {

@@ -94,14 +94,14 @@ interface StatisticsRow {
   readonly most_common: number | null;
 }
 
-/** Sizes are those of the files now, statistics those of the last ANALYZE. */
+/** Sizes are those of the files now, 0 where they are gone; statistics those of the last ANALYZE. */
 export async function relationStatistics(
   client: Client,
   relation: StoredRelation,
   keyColumn: string | null,
 ): Promise<RelationStatistics> {
   const { rows } = await client.query<StatisticsRow>(
-    `SELECT (pg_relation_size(c.oid) / current_setting('block_size')::int8)::int4 AS pages, pg_table_size(c.oid) AS bytes,
+    `SELECT coalesce(pg_relation_size(c.oid) / current_setting('block_size')::int8, 0)::int4 AS pages, coalesce(pg_table_size(c.oid), 0) AS bytes,
             c.reltuples::float8 AS rows, s.correlation::float8 AS correlation,
             CASE WHEN s.attname IS NOT NULL THEN coalesce(s.most_common_freqs[1], 0)::float8 END AS most_common
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

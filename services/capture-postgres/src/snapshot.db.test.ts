@@ -276,6 +276,47 @@ test.each([
   await expect(linesOf(snapshot, subject, chunk)).rejects.toMatchObject({ code: 'TABLE_REWRITTEN' });
 });
 
+test.each([
+  ['dropped', 'DROP TABLE cutting'],
+  ['renamed', 'ALTER TABLE cutting RENAME TO cutting_renamed'],
+  ['given a key of another type', 'ALTER TABLE cutting ALTER COLUMN a TYPE text COLLATE "C"'],
+])('#13 a table that is %s before or while it is cut into chunks is TABLE_REWRITTEN', async (_, change) => {
+  await client.query('DROP TABLE IF EXISTS cutting, cutting_renamed');
+  await client.query(
+    `CREATE TABLE cutting (a int PRIMARY KEY); INSERT INTO cutting SELECT generate_series(1, 100); ANALYZE cutting`,
+  );
+  const subject = await tableOf('cutting');
+  await using snapshot = await openSnapshot({ rows: 10, bytes: 1 << 30 });
+  await snapshot.estimate(subject.table.schema.id);
+  const chunks = snapshot.chunks(subject.table, null, never)[Symbol.asyncIterator]();
+  await chunks.next();
+  await client.query(change);
+  await expect(chunks.next()).rejects.toMatchObject({ code: 'TABLE_REWRITTEN' });
+  await snapshot.estimate(subject.table.schema.id);
+  await expect(readAll(snapshot, subject)).rejects.toMatchObject({ code: 'TABLE_REWRITTEN' });
+});
+
+test('a statement that the source breaks off, or will never finish, is an error of its table alone', async () => {
+  await client.query(`CREATE TYPE broken AS ENUM ('lost'); CREATE TABLE holding (a int PRIMARY KEY, b broken); INSERT INTO holding VALUES (1, 'lost');
+    CREATE TABLE slow (a int PRIMARY KEY); DELETE FROM pg_enum WHERE enumtypid = 'broken'::regtype`);
+  await using snapshot = await openSnapshot({ rows: 10, bytes: 1 << 30 }, 'millrace:test:broken');
+  await expect(readAll(snapshot, await tableOf('holding'))).rejects.toMatchObject({
+    code: 'TABLE_UNREADABLE',
+    class: 'operator',
+  });
+  const slow = await tableOf('slow');
+  const owner = await openSession(connection, { applicationName: 'owner' });
+  await owner.query('BEGIN; LOCK TABLE public.slow IN ACCESS EXCLUSIVE MODE');
+  const reading = readAll(snapshot, slow).then(
+    () => 'read',
+    (error: unknown) => error,
+  );
+  const cancel = `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace:test:broken' AND wait_event_type = 'Lock'`;
+  await waitUntil(async () => (await client.query(cancel)).rowCount === 1, { what: 'the read to wait', deadlineMs: 10_000 });
+  expect(await reading).toMatchObject({ code: 'TABLE_BUSY', class: 'retry' });
+  await closeSession(owner);
+});
+
 test('adding a column after the snapshot changes nothing, and a read holds its lock no longer than its chunk', async () => {
   await client.query(`CREATE TABLE added (a int PRIMARY KEY); INSERT INTO added SELECT generate_series(1, 100)`);
   const subject = await tableOf('added');
@@ -451,7 +492,10 @@ test('a row-level security policy refuses the read instead of hiding rows', asyn
       applicationName: 'millrace:test:rls',
       signal: never,
     });
-    await expect(readAll(snapshot, await tableOf('secured'))).rejects.toMatchObject({ code: 'SOURCE_RIGHTS', class: 'operator' });
+    await expect(readAll(snapshot, await tableOf('secured'))).rejects.toMatchObject({
+      code: 'TABLE_UNREADABLE',
+      class: 'operator',
+    });
   } finally {
     await client.query(`DROP OWNED BY ${database.name}_reader; DROP ROLE ${database.name}_reader`);
   }

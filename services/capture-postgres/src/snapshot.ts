@@ -125,15 +125,7 @@ class PostgresSnapshot implements Snapshot {
       await endSavepoint(lease);
     } catch (cause) {
       signal.throwIfAborted();
-      // Undefined table and column: the plan was made with the present catalogue, not with the snapshot's.
-      if (['42P01', '42703'].includes(sqlStateOf(cause) ?? '')) {
-        throw new MillraceError(
-          'TABLE_REWRITTEN',
-          { ...named(table.schema), change: 'it or a column of it was dropped or renamed' },
-          { cause },
-        );
-      }
-      throw await this.sessions.explain(cause, `reading ${named(table.schema).table}`);
+      throw await this.#tableError(cause, table.schema, relation);
     }
   }
 
@@ -150,12 +142,17 @@ class PostgresSnapshot implements Snapshot {
     const { oid } = relation;
     // Leaves overlap in their keys, so only a table that stores its own rows is cut by them.
     const own = relation.schema === schema.id.schema && relation.table === schema.id.table;
-    const plan = await this.#query(signal, async (client) => {
-      const statistics = await relationStatistics(client, relation, schema.primaryKey[0] ?? null);
-      const byKeys = own && (!this.can.pageRanges || !(await hasOtherUniqueness(client, relation)));
-      const chunks = planChunks(byKeys ? schema : { ...schema, primaryKey: [] }, statistics, this.size, this.can);
-      return { statistics, chunks };
-    });
+    const explain: Explain = (cause) => this.#tableError(cause, schema, relation);
+    const plan = await this.#query(
+      signal,
+      async (client) => {
+        const statistics = await relationStatistics(client, relation, schema.primaryKey[0] ?? null);
+        const byKeys = own && (!this.can.pageRanges || !(await hasOtherUniqueness(client, relation)));
+        const chunks = planChunks(byKeys ? schema : { ...schema, primaryKey: [] }, statistics, this.size, this.can);
+        return { statistics, chunks };
+      },
+      explain,
+    );
     if (after !== null) {
       const done = parseLocator(after.locator);
       if (done.kind === 'pages') {
@@ -191,9 +188,10 @@ class PostgresSnapshot implements Snapshot {
     signal: AbortSignal,
   ): AsyncGenerator<Omit<ChunkSpec, 'index'>> {
     const locator = formatLocator({ kind: 'keys', relation: relation.oid });
+    const explain: Explain = (cause) => this.#tableError(cause, schema, relation);
     let { from } = keys;
     for (;;) {
-      const to = await this.#query(signal, (client) => keyAfter(client, schema, relation, { ...keys, from }, rows));
+      const to = await this.#query(signal, (client) => keyAfter(client, schema, relation, { ...keys, from }, rows), explain);
       yield { locator, keys: { ...keys, from, to } };
       if (to === null) return;
       from = to;
@@ -232,7 +230,11 @@ class PostgresSnapshot implements Snapshot {
   }
 
   /** Runs queries inside the snapshot on a session of the pool; their locks end with them. */
-  async #query<T>(signal: AbortSignal, run: (client: Client) => Promise<T>): Promise<T> {
+  async #query<T>(
+    signal: AbortSignal,
+    run: (client: Client) => Promise<T>,
+    explain: Explain = (cause) => this.sessions.explain(cause, 'cutting a table into chunks'),
+  ): Promise<T> {
     await using lease = await this.sessions.lease(signal);
     try {
       await lease.client.query('SAVEPOINT chunk');
@@ -241,10 +243,37 @@ class PostgresSnapshot implements Snapshot {
       return result;
     } catch (cause) {
       signal.throwIfAborted();
-      throw await this.sessions.explain(cause, 'cutting a table into chunks');
+      throw await explain(cause);
     }
   }
+
+  /** What it means that a statement on the relation failed. */
+  async #tableError(cause: unknown, schema: TableSchema, relation: StoredRelation): Promise<unknown> {
+    const { table } = named(schema);
+    const error = await this.sessions.explain(cause, `reading ${table}`);
+    if (cause instanceof MillraceError || (error instanceof MillraceError && !REFUSED.has(error.code))) return error;
+    const state = sqlStateOf(cause) ?? 'none';
+    // The statement was planned with the present catalogue, not with the snapshot's: a table that has changed since explains any refusal.
+    if (UNDEFINED.has(state))
+      return new MillraceError('TABLE_REWRITTEN', { table, change: 'it or a column of it was dropped or renamed' }, { cause });
+    try {
+      checkUnchanged(schema, relation, await this.sessions.outside((client) => relationByName(client, relation)));
+    } catch (changed) {
+      return await this.sessions.explain(changed, `reading ${table}`);
+    }
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new MillraceError(PASSING.test(state) ? 'TABLE_BUSY' : 'TABLE_UNREADABLE', { table, reason, state }, { cause });
+  }
 }
+
+type Explain = (cause: unknown) => Promise<unknown>;
+
+/** The server's refusals of a statement, as queryError names them. */
+const REFUSED: ReadonlySet<string> = new Set(['SOURCE_QUERY_FAILED', 'SOURCE_RIGHTS', 'SOURCE_TABLE_LOCKED']);
+/** Undefined table and column. */
+const UNDEFINED: ReadonlySet<string> = new Set(['42P01', '42703']);
+/** Rolled back, no resources, lock not available, query cancelled (PostgreSQL manual, Appendix A). */
+const PASSING = /^(40|53)|^(55P03|57014)$/;
 
 async function endSavepoint(lease: Lease): Promise<void> {
   await lease.client.query('ROLLBACK TO SAVEPOINT chunk; RELEASE SAVEPOINT chunk');

@@ -12,7 +12,6 @@ import type {
   SinkState,
   SinkWriter,
   TablePreparation,
-  TableState,
   TransactionGroup,
 } from '@millrace/contract/sink.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
@@ -164,14 +163,13 @@ class PostgresSink implements SinkWriter {
     return this.#applier.apply(group, signal);
   }
 
-  setTableState(
-    source: TableId,
-    state: TableState,
-    error: { readonly code: string; readonly message: string } | null,
-  ): Promise<void> {
+  setAside(source: TableId, load: string, error: { readonly code: string; readonly message: string }): Promise<void> {
     return this.#others.use((session) =>
-      this.#doing("noting a table's state", async () => {
-        await this.#state.setState(session.client, source, state, error);
+      this.#doing('setting a table aside', async () => {
+        await inTransaction(session.client, async () => {
+          await this.#state.hold(session.client, this.#generation);
+          await this.#state.failLoad(session.client, source, load, error);
+        });
         this.#applier?.forgetTables();
       }),
     );
@@ -254,7 +252,8 @@ class PostgresSink implements SinkWriter {
   /** A row that the target cannot hold: the policy for data errors says whether it is kept aside or stops the load. */
   async #refuse(client: Client, chunk: LoadChunk, { ordinal, after, error }: RefusedRow): Promise<void> {
     const { data } = this.#settings.policy;
-    if (data === 'STOP_TASK' || data === 'SUSPEND_TABLE') throw error;
+    if (data === 'STOP_TASK') throw new MillraceError('LOAD_STOPPED', { reason: error.message }, { cause: error });
+    if (data === 'SUSPEND_TABLE') throw error;
     await this.#state.keepLoadedRow(client, chunk, { ordinal, after, code: error.code, message: error.message });
   }
 

@@ -60,6 +60,14 @@ describe('steps', () => {
     ]);
   });
 
+  test('a drop, and a table set aside, are followed whatever a load holds', () => {
+    const coverage = { asOf: position(10), chunks: [] };
+    expect(cut([[{ kind: 'schema', table: a, change: { kind: 'dropped' } }]], coverage)).toEqual(['schema']);
+    expect(cut([[{ kind: 'schema', table: a, change: { kind: 'error', code: 'X', message: 'x' } }]], coverage)).toEqual([
+      'schema',
+    ]);
+  });
+
   test('#6 what a load holds is told by the place in the log, also where one of the two is told with a later timeline', () => {
     expect(isCovered({ ...position(5), timeline: 2 }, position(10))).toBe(true);
     expect(isCovered({ ...position(11), timeline: 2 }, position(10))).toBe(false);

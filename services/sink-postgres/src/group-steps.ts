@@ -129,8 +129,8 @@ class Cutter {
 
   private schema(change: number): void {
     const { table, change: what } = this.log.schemaStep(change);
-    // A load is asked for anew whatever an earlier one covered.
-    if (what.kind !== 'load' && this.held(table, change) === 'all') return;
+    // A load is asked for anew, and a table ends, whatever an earlier load covered: only a version can be in its rows already.
+    if (what.kind === 'version' && this.held(table, change) === 'all') return;
     this.close();
     this.steps.push({ kind: 'schema', change });
   }

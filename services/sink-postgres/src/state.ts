@@ -250,15 +250,17 @@ export class TaskState {
     );
   }
 
-  async setState(
+  /** Sets a table aside whose rows this load was to bring. */
+  async failLoad(
     client: Client,
     source: TableId,
-    state: TableState,
-    error: { readonly code: string; readonly message: string } | null,
+    load: string,
+    error: { readonly code: string; readonly message: string },
   ): Promise<void> {
     await client.query(
-      'UPDATE millrace.table_state SET state = $4, error_code = $5, error_message = $6 WHERE task = $1 AND source_schema = $2 AND source_table = $3',
-      [this.task, source.schema, source.table, state, error?.code ?? null, error?.message ?? null],
+      `UPDATE millrace.table_state SET state = 'error', error_code = $5, error_message = $6
+       WHERE task = $1 AND source_schema = $2 AND source_table = $3 AND load = $4`,
+      [this.task, source.schema, source.table, load, error.code, error.message],
     );
   }
 

@@ -19,9 +19,13 @@ const STOP_GRACE_MS = 3_000;
 export type CaptureStatus =
   | { readonly kind: 'claimed'; readonly epoch: bigint; readonly journal: string }
   | { readonly kind: 'streaming'; readonly after: Position }
-  | { readonly kind: 'in-force'; readonly position: Position /** Age of the last change, 0 when idle. */; readonly lagMs: number }
+  /** `lagMs`: age of the last change, 0 when idle. `committed`: it is a transaction's position and not that of an idle source. */
+  | { readonly kind: 'in-force'; readonly position: Position; readonly lagMs: number; readonly committed: boolean }
   | { readonly kind: 'began'; readonly table: TableId; readonly estimatedRows: number }
-  | { readonly kind: 'chunk'; readonly table: TableId; readonly rows: number }
+  /** Chunk `index` of the load is written. */
+  | { readonly kind: 'chunk'; readonly table: TableId; readonly load: string; readonly index: number; readonly rows: number }
+  /** The incarnation ends, and it was reading tables that failed, not the stream. */
+  | { readonly kind: 'load-failed' }
   /** Tables whose changes are left to a load that the journal has not named yet; not known before the first. */
   | { readonly kind: 'awaiting-load'; readonly tables: number }
   | { readonly kind: 'retained-log'; readonly bytes: number };
@@ -86,20 +90,25 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
       encoding: options.encoding,
       keepsKeys: options.keepsKeys,
       onBegan: (table, estimatedRows) => report({ kind: 'began', table, estimatedRows }),
-      onChunk: (table, rows) => report({ kind: 'chunk', table, rows }),
+      onChunk: (chunk) => report({ kind: 'chunk', ...chunk }),
       signal: running,
     },
     unfinished,
   );
+  // What an earlier incarnation did not live to do: the journal has dropped these tables or set them aside, or never named their load.
+  const inForce = new Set(claim.knownTables.map(({ source: table }) => tableKey(table)));
+  for (const { version } of unfinished)
+    if (!inForce.has(tableKey(version.source))) await producer.cancellationOf(version.source)?.();
   const writer = new JournalEventWriter(
     {
       sender: { send: (blocks) => claim.send(blocks, grace.signal) },
       register: (table) => journal.registerTable(table, running),
       requestLoad: (version, load) => producer.request(version, load),
+      cancellationOf: (version) => producer.cancellationOf(version.source),
       onInForce: (position, committedAtMicros) => {
         crashPoint('capture-in-force');
         source.acknowledge(position);
-        report({ kind: 'in-force', position, lagMs: lagMs(committedAtMicros) });
+        report({ kind: 'in-force', position, lagMs: lagMs(committedAtMicros), committed: committedAtMicros !== null });
       },
       onFailure: (error) => work.abort(error),
     },
@@ -148,8 +157,15 @@ export async function runCapture(options: CaptureOptions, signal: AbortSignal): 
     onRetainedLog: (bytes) => report({ kind: 'retained-log', bytes }),
   });
   const loading = producer.run(attached.snapshot);
-  const parts = [streaming, loading].map((part) => part.catch((error: unknown) => work.abort(error)));
-  await abortable(Promise.all(parts), grace.signal);
+  const failed = (part: 'stream' | 'load', error: unknown): void => {
+    if (part === 'load' && !running.aborted) report({ kind: 'load-failed' });
+    work.abort(error);
+  };
+  const parts = Promise.all([
+    streaming.catch((error: unknown) => failed('stream', error)),
+    loading.catch((error: unknown) => failed('load', error)),
+  ]);
+  await abortable(parts, grace.signal);
   await writer.close();
   if (!signal.aborted && running.aborted) throw running.reason;
 }

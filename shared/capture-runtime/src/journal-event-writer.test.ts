@@ -90,10 +90,12 @@ class Journal {
 interface Seen {
   readonly inForce: Position[];
   readonly failures: unknown[];
+  /** By position in force at the time. */
+  readonly cancelled: (Position | undefined)[];
 }
 
 function nothingSeen(): Seen {
-  return { inForce: [], failures: [] };
+  return { inForce: [], failures: [], cancelled: [] };
 }
 
 function writerOn(journal: Journal, seen: Seen): JournalEventWriter {
@@ -102,6 +104,10 @@ function writerOn(journal: Journal, seen: Seen): JournalEventWriter {
       sender: journal,
       register: () => Promise.resolve(TABLE),
       requestLoad: () => Promise.resolve(),
+      cancellationOf: () => () => {
+        seen.cancelled.push(seen.inForce.at(-1));
+        return Promise.resolve();
+      },
       onInForce: (position) => seen.inForce.push(position),
       onFailure: (error) => seen.failures.push(error),
     },
@@ -147,7 +153,7 @@ test('whatever the sizes, the journal gets every transaction once, whole and in 
 
 test('with nothing in flight a transaction goes the moment the source is idle', async () => {
   const journal = new Journal();
-  const writer = writerOn(journal, { inForce: [], failures: [] });
+  const writer = writerOn(journal, nothingSeen());
   await transaction(writer, 1, 1, 1);
   expect(journal.sends).toBe(0);
   writer.flush();
@@ -161,7 +167,7 @@ test('what gathers while a send is in flight goes with the next one, not alone',
   journal.hold = new Promise((resolve) => {
     release = resolve;
   });
-  const writer = writerOn(journal, { inForce: [], failures: [] });
+  const writer = writerOn(journal, nothingSeen());
   await transaction(writer, 1, 1, 1);
   writer.flush();
   for (let n = 2; n <= 50; n++) {
@@ -195,8 +201,53 @@ test('a failed send ends the incarnation: nothing is in force, and a source that
   await transaction(writer, 1, 1, 1);
   writer.flush();
   await writer.close();
-  expect(seen).toEqual({ inForce: [], failures: [journal.fail] });
+  expect(seen).toEqual({ inForce: [], failures: [journal.fail], cancelled: [] });
   expect(writer.ready()).toBeUndefined();
+});
+
+test('the load of a table that ends is cancelled once the Schema event that says so is in force, and never without it', async () => {
+  const journal = new Journal();
+  const seen = nothingSeen();
+  const writer = writerOn(journal, seen);
+  await transaction(writer, 1, 1, 1);
+  await writer.schema(SCHEMA, { kind: 'version' });
+  await writer.schema(SCHEMA, { kind: 'dropped' });
+  writer.progress(at(2));
+  expect(seen.cancelled).toEqual([]);
+  writer.flush();
+  await writer.schema(SCHEMA, { kind: 'error', code: 'X', message: 'x' });
+  await transaction(writer, 3, 1, 1);
+  await writer.close();
+  expect(seen.cancelled).toEqual([at(2), at(3)]);
+
+  journal.fail = new MillraceError('INTERNAL', { what: 'no broker' });
+  const failing = nothingSeen();
+  const second = writerOn(journal, failing);
+  await second.schema(SCHEMA, { kind: 'dropped' });
+  second.progress(at(4));
+  await second.close();
+  expect(failing).toMatchObject({ failures: [journal.fail], cancelled: [] });
+});
+
+test('nor is it by the transactions before that one, where it is too large for their block', async () => {
+  const journal = new Journal();
+  const seen = nothingSeen();
+  const writer = writerOn(journal, seen);
+  await transaction(writer, 1, 1, 1);
+  writer.begin('2');
+  await writer.schema(SCHEMA, { kind: 'dropped' });
+  const value = Buffer.alloc(200_000, 'x');
+  for (let row = 0; row < 20; row++) {
+    const image = writer.insert(TABLE);
+    image.string(value, 0, value.length);
+    image.end();
+    await writer.ready();
+  }
+  writer.commit(at(2), 0n);
+  await writer.close();
+  expect(journal.blocks.some(({ sliced }) => sliced)).toBe(true);
+  expect(seen.inForce).toContainEqual(at(1));
+  expect(seen.cancelled).toEqual([at(2)]);
 });
 
 test('progress moves the position without a transaction', async () => {

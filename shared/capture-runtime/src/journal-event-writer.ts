@@ -29,6 +29,8 @@ export interface EventWriterOptions {
   readonly register: (table: TableSchema) => Promise<TableVersion>;
   /** Called before a Schema event that names a load goes into the block: the load's request must be durable first. */
   readonly requestLoad: (version: TableVersion, load: string, reason: string) => Promise<void>;
+  /** Asked for a Schema event that drops its table or sets it aside: what to do as soon as the event is in force. Null: nothing. */
+  readonly cancellationOf: (version: TableVersion) => (() => Promise<void>) | null;
   /** Everything up to here is in force in the journal; the time is the last Commit's, null where a Progress came last. */
   readonly onInForce: (position: Position, committedAtMicros: bigint | null) => void;
   /** Any failure to send: the incarnation ends. */
@@ -43,6 +45,8 @@ interface Pending {
   readonly upTo: Position | null;
   readonly committedAtMicros: bigint | null;
   readonly slice: { readonly index: number; readonly last: boolean } | null;
+  /** To be done when it is in force. */
+  readonly cancellations: readonly (() => Promise<void>)[];
 }
 
 /**
@@ -57,6 +61,8 @@ export class JournalEventWriter implements EventWriter {
   #open = new BlockBuilder();
   /** Schema events of the open block. */
   #announces: TableAtTail[] = [];
+  /** Of the Schema events since the last block that ended with a whole transaction. */
+  #cancellations: (() => Promise<void>)[] = [];
   #queuedBytes = 0;
   #inTransaction = false;
   #sliceIndex = 0;
@@ -80,6 +86,10 @@ export class JournalEventWriter implements EventWriter {
     if (change.kind === 'load') await this.#options.requestLoad(version, change.load, change.reason);
     this.#open.schema(version, change);
     this.#announces.push({ version, change });
+    if (change.kind === 'dropped' || change.kind === 'error') {
+      const cancellation = this.#options.cancellationOf(version);
+      if (cancellation !== null) this.#cancellations.push(cancellation);
+    }
     return version;
   }
 
@@ -158,9 +168,11 @@ export class JournalEventWriter implements EventWriter {
       const rest = this.#open.splitAtLastBegin(this.#spare.pop() ?? new BlockBuilder());
       // A block that holds whole transactions has no Schema events but in the open one: they end it.
       const announces = this.#announces.splice(0);
+      const cancellations = this.#cancellations.splice(0);
       this.#cut(null);
       this.#open = rest;
       this.#announces = announces;
+      this.#cancellations = cancellations;
       if (this.#open.byteLength < SLICE_BYTES) return;
     }
     this.#cut({ index: this.#sliceIndex, last: false });
@@ -176,6 +188,7 @@ export class JournalEventWriter implements EventWriter {
       upTo: complete ? this.#lastPosition : null,
       committedAtMicros: this.#lastCommittedAtMicros,
       slice,
+      cancellations: complete ? this.#cancellations.splice(0) : [],
     });
     this.#queuedBytes += this.#open.byteLength;
     this.#open = this.#spare.pop() ?? new BlockBuilder();
@@ -222,6 +235,7 @@ export class JournalEventWriter implements EventWriter {
     this.#queuedBytes -= bytes;
     const last = batch.findLast((block) => block.upTo !== null);
     if (last?.upTo != null) this.#options.onInForce(last.upTo, last.committedAtMicros);
+    for (const { cancellations } of batch) for (const cancel of cancellations) await cancel();
     for (const { builder } of batch) {
       builder.reset();
       if (this.#spare.length < 8) this.#spare.push(builder);

@@ -60,6 +60,12 @@ test('an ended load is not read again', async () => {
   );
 });
 
+test('a cancelled load is not read again, whatever its capture had still to write of it', async () => {
+  const cancelled: LoadEvent = { kind: 'cancelled', load: '0.1', table, error: null };
+  expect(await pending(requested('0.1'), cancelled, began('0.1', 1))).toEqual([]);
+  expect(await pending(requested('0.1'), requested('9.1'), cancelled)).toEqual([{ load: '9.1', attempt: 0 }]);
+});
+
 test("a later request replaces the table's earlier load, whose end then means nothing", async () => {
   const late: LoadEvent = { kind: 'ended', load: '0.1', table, attempt: 1, chunks: 1 };
   expect(await pending(requested('0.1'), began('0.1', 1), requested('9.1'), late)).toEqual([{ load: '9.1', attempt: 0 }]);

@@ -4,6 +4,7 @@ import { tableKey } from '@millrace/codec/table-key.js';
 import type { ChunkSpec } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
+import type { MillraceError } from '@millrace/errors/millrace-error.js';
 
 /** A table's load as the control partition of the load topic tells it: what is still to be read after a restart. */
 export interface PendingLoad {
@@ -19,10 +20,18 @@ export interface PendingLoad {
   readonly ended: Set<number>;
   /** Told of by the control partition alone: an earlier capture may be writing of it until a record of this one fences it. */
   inherited: boolean;
-  /** Ended, or superseded by a later load of the same table. */
+  /** Ended, cancelled, or superseded by a later load of the same table. */
   finished: boolean;
   /** The table was rewritten under its last snapshot: every chunk is read anew. */
   restart: boolean;
+  /** What ended the attempt under way; null: nothing has. */
+  failure: MillraceError | null;
+  /** Attempts that this process has seen fail. */
+  failures: number;
+  /** Times in a row that the source did not have the table: what becomes of it the stream tells. */
+  absences: number;
+  /** By performance.now(): not attempted before. */
+  dueAtMs: number;
 }
 
 export function newPendingLoad(load: string, version: TableVersion): PendingLoad {
@@ -36,6 +45,10 @@ export function newPendingLoad(load: string, version: TableVersion): PendingLoad
     inherited: false,
     finished: false,
     restart: false,
+    failure: null,
+    failures: 0,
+    absences: 0,
+    dueAtMs: 0,
   };
 }
 
@@ -53,7 +66,7 @@ export async function pendingLoads(records: AsyncIterable<LoadRecord>, resolve: 
     }
     const load = pending.get(key);
     if (load?.load !== record.load) continue;
-    if (record.kind === 'ended') pending.delete(key);
+    if (record.kind === 'ended' || record.kind === 'cancelled') pending.delete(key);
     else await follow(load, record, resolve);
   }
   return [...pending.values()];

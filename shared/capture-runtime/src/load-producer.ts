@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { LoadEvent } from '@millrace/codec/load-record.js';
-import { displayTable, tableKey } from '@millrace/codec/table-key.js';
+import { tableKey } from '@millrace/codec/table-key.js';
 import type { ChunkEncoding, ChunkSpec, RowFilter, Snapshot, SnapshotTable } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
@@ -12,12 +12,10 @@ import { deferred } from '@millrace/flow/deferred.js';
 import type { LoadTopicWriter } from '@millrace/journal/load-topic.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { canContinue, newPendingLoad, type PendingLoad, type ResolveVersion, readAgain } from './load-plan.js';
-
-/** Attempts, two to a snapshot, before a load is given up: each snapshot was lost, or the table rewritten under it. */
-const MAX_ATTEMPTS = 40;
+import { afterFailure, concernsOneTable, MAX_LOST_SNAPSHOTS, pauseMs } from './load-retry.js';
 
 export interface LoadProducerOptions {
-  readonly topic: LoadTopicWriter;
+  readonly topic: Pick<LoadTopicWriter, 'lanes' | 'control' | 'rows' | 'controlRecords'>;
   /** A further exact snapshot, where the one handed over is gone or there was none. */
   readonly snapshot: (tables: readonly TableId[], signal: AbortSignal) => Promise<Snapshot>;
   /** The tables' versions now; a table that is gone is missing. */
@@ -29,7 +27,12 @@ export interface LoadProducerOptions {
   readonly encoding: (table: TableSchema) => ChunkEncoding;
   /** The source's own estimate of a table's rows, before its first chunk. */
   readonly onBegan?: (table: TableId, estimatedRows: number) => void;
-  readonly onChunk: (table: TableId, rows: number) => void;
+  readonly onChunk: (chunk: {
+    readonly table: TableId;
+    readonly load: string;
+    readonly index: number;
+    readonly rows: number;
+  }) => void;
   readonly signal: AbortSignal;
 }
 
@@ -44,11 +47,13 @@ interface ChunkJob {
  * Reads the rows of tables that wait for a load and writes them to the load topic: table after table in load order, chunk i
  * of a table into lane i modulo the number of lanes, one reader per lane. Lanes carry rows; the control partition carries
  * what a restart or a sink needs to know without reading rows: which chunks were begun, ended, and as of which position.
+ * A table that cannot be read is tried again after a pause, and set aside where that does not help; the others go on.
  */
 export class LoadProducer {
   readonly #options: LoadProducerOptions;
   readonly #pending = new Map<string, PendingLoad>();
-  readonly #requested = new Changes();
+  readonly #changes = new Changes();
+  #snapshotsLost = 0;
 
   constructor(options: LoadProducerOptions, unfinished: readonly PendingLoad[]) {
     this.#options = options;
@@ -62,7 +67,17 @@ export class LoadProducer {
     const earlier = this.#pending.get(key);
     if (earlier !== undefined) earlier.finished = true;
     this.#pending.set(key, newPendingLoad(load, version));
-    this.#requested.notify();
+    this.#changes.notify();
+  }
+
+  /**
+   * For a Schema event that drops the table or sets it aside: what to do once it is in force in the journal. Its unfinished load is
+   * cancelled then and not before: a load that is cancelled without such an event would leave the table without its rows. Null: no
+   * load of it is unfinished.
+   */
+  cancellationOf(table: TableId): (() => Promise<void>) | null {
+    const load = this.#pending.get(tableKey(table));
+    return load === undefined || load.finished ? null : () => this.#cancel(load, null);
   }
 
   /** Runs until the signal. `first` is the snapshot that was exported with the log's start, if there is one. */
@@ -70,11 +85,11 @@ export class LoadProducer {
     const { signal } = this.#options;
     let snapshot = first;
     while (!signal.aborted) {
-      const batch = [...this.#pending.values()].filter((load) => !load.finished);
+      const batch = this.#due();
       if (batch.length === 0) {
         await snapshot?.[Symbol.asyncDispose]();
         snapshot = null;
-        while (this.#pending.size === 0 && !signal.aborted) await this.#requested.wait(signal);
+        await this.#somethingIsDue();
         continue;
       }
       try {
@@ -84,16 +99,16 @@ export class LoadProducer {
           signal,
         );
         // After the snapshot: a table that changed in between is refused when it is read.
-        await this.#renew(batch, snapshot);
-        await this.#loadAll(snapshot, batch);
+        await this.#loadAll(snapshot, await this.#renew(batch, snapshot));
       } catch (error) {
         const lost = error instanceof MillraceError && error.code === 'SNAPSHOT_LOST';
-        if (!lost || batch.some(({ attempt }) => attempt >= MAX_ATTEMPTS)) throw error;
+        this.#snapshotsLost += 1;
+        if (!lost || this.#snapshotsLost >= MAX_LOST_SNAPSHOTS) throw error;
+        for (const load of batch) load.dueAtMs = performance.now() + pauseMs(this.#snapshotsLost);
       } finally {
         await snapshot?.[Symbol.asyncDispose]();
         snapshot = null;
       }
-      for (const [key, load] of this.#pending) if (load.finished) this.#pending.delete(key);
     }
     await snapshot?.[Symbol.asyncDispose]();
   }
@@ -149,17 +164,56 @@ export class LoadProducer {
     if (pending.inherited) await readAgain(pending, topic.controlRecords(signal), resolve);
   }
 
-  /** Loads that were begun before: those that cannot go on in this snapshot start again, with the table's version of now. */
-  async #renew(batch: readonly PendingLoad[], { position }: Snapshot): Promise<void> {
+  /**
+   * Loads that were begun before: those that cannot go on in this snapshot start again, with the table's version of now. A table that
+   * the source does not have is left out: the stream drops it or sets it aside, or it comes back.
+   */
+  async #renew(batch: readonly PendingLoad[], { position }: Snapshot): Promise<readonly PendingLoad[]> {
     const begun = batch.filter(({ attempt }) => attempt > 0);
-    if (begun.length === 0) return;
+    if (begun.length === 0) return batch;
     const versions = await this.#options.versions(begun.map(({ version }) => version.source));
     const current = new Map(versions.map((version) => [tableKey(version.source), version]));
     for (const load of begun) {
       const now = current.get(tableKey(load.version.source));
+      load.absences = now === undefined ? load.absences + 1 : 0;
+      if (now === undefined) {
+        load.dueAtMs = performance.now() + pauseMs(load.absences);
+        continue;
+      }
       load.restart = !canContinue(load, position, now) || !this.#options.keepsKeys(load.version.schema);
-      if (load.restart) load.version = now ?? load.version;
+      if (load.restart) load.version = now;
     }
+    return batch.filter(({ absences }) => absences === 0);
+  }
+
+  #due(): PendingLoad[] {
+    for (const [key, load] of this.#pending) if (load.finished) this.#pending.delete(key);
+    const nowMs = performance.now();
+    return [...this.#pending.values()].filter(({ dueAtMs }) => dueAtMs <= nowMs);
+  }
+
+  async #somethingIsDue(): Promise<void> {
+    const { signal } = this.#options;
+    while (!signal.aborted && this.#due().length === 0) {
+      const firstMs = Math.min(...[...this.#pending.values()].map(({ dueAtMs }) => dueAtMs));
+      const pauseOver = (): void => this.#changes.notify();
+      const timer = firstMs === Infinity ? undefined : setTimeout(pauseOver, Math.ceil(firstMs - performance.now()));
+      await this.#changes.wait(signal);
+      clearTimeout(timer);
+    }
+  }
+
+  async #cancel(pending: PendingLoad, error: MillraceError | null): Promise<void> {
+    if (pending.finished) return;
+    pending.finished = true;
+    crashPoint('load-cancelling');
+    await this.#options.topic.control({
+      kind: 'cancelled',
+      load: pending.load,
+      table: pending.version.source,
+      error: error === null ? null : { code: error.code, message: error.message },
+    });
+    crashPoint('load-cancelled');
   }
 
   async #loadAll(snapshot: Snapshot, batch: readonly PendingLoad[]): Promise<void> {
@@ -169,6 +223,7 @@ export class LoadProducer {
     const dispatch = async (): Promise<void> => {
       const ends: Promise<void>[] = [];
       for (const [at, pending] of batch.entries()) {
+        if (pending.finished) continue;
         const { ended } = await this.#dispatchTable({ snapshot, pending, lanes, firstLane: at, signal });
         // Awaited when all are dispatched; a failure before that must not count as unhandled.
         ended.catch(() => undefined);
@@ -213,6 +268,7 @@ export class LoadProducer {
       pending.ended.clear();
       pending.restart = false;
     }
+    pending.failure = null;
     pending.attempt += 1;
     const { attempt } = pending;
     const estimate = await snapshot.estimate(source);
@@ -234,27 +290,29 @@ export class LoadProducer {
     };
     const last = pending.begun.at(-1) ?? null;
     for (const chunk of pending.begun.filter(({ index }) => !pending.ended.has(index))) {
-      if (pending.finished || pending.restart) break;
+      if (isOver(pending)) break;
       await read(chunk);
     }
-    for await (const chunk of snapshot.chunks(table, last, signal)) {
-      if (pending.finished || pending.restart) break;
-      pending.begun.push(chunk);
-      await read(chunk);
-    }
+    await noteFailure(pending, async () => {
+      for await (const chunk of snapshot.chunks(table, last, signal)) {
+        if (isOver(pending)) break;
+        pending.begun.push(chunk);
+        await read(chunk);
+      }
+    });
     done();
     return { ended: this.#endTable(pending, allRead.promise, signal) };
   }
 
-  /** Writes the table's end after its last chunk, unless the table was rewritten (it is read again) or requested anew. */
+  /** Writes the table's end after its last chunk, unless it was cancelled or requested anew, or is to be read again. */
   async #endTable(pending: PendingLoad, allRead: Promise<void>, signal: AbortSignal): Promise<void> {
     await abortable(allRead, signal);
     if (pending.finished) return;
-    if (pending.restart) {
-      if (pending.attempt >= MAX_ATTEMPTS)
-        throw new MillraceError('LOAD_GIVEN_UP', { table: displayTable(pending.version.source), attempts: pending.attempt });
+    if (pending.failure !== null) {
+      await this.#afterFailure(pending, pending.failure);
       return;
     }
+    if (pending.restart) return;
     await this.#options.topic.control({
       kind: 'ended',
       load: pending.load,
@@ -266,9 +324,16 @@ export class LoadProducer {
     crashPoint('load-ended');
   }
 
+  async #afterFailure(pending: PendingLoad, failure: MillraceError): Promise<void> {
+    pending.failures += 1;
+    const decision = afterFailure(pending.version.source, pending.failures, failure);
+    if (decision.do === 'set-aside') await this.#cancel(pending, decision.error);
+    else pending.dueAtMs = performance.now() + decision.ms;
+  }
+
   async #readLane(snapshot: Snapshot, queue: BoundedQueue<ChunkJob>, lane: number, signal: AbortSignal): Promise<void> {
     for await (const job of queue) {
-      if (!job.pending.finished && !job.pending.restart) await this.#readChunk(snapshot, job, lane, signal);
+      if (!isOver(job.pending)) await noteFailure(job.pending, () => this.#readChunk(snapshot, job, lane, signal));
       job.done();
     }
   }
@@ -280,18 +345,12 @@ export class LoadProducer {
     const digest = createHash('sha256');
     let rows = 0;
     let parts = 0;
-    try {
-      for await (const part of snapshot.read(table, pending.version, chunk, signal)) {
-        digest.update(part.bytes);
-        await topic.rows(lane, { kind: 'rows', ...about, seq: parts, rows: part.rows, bytes: part.bytes });
-        rows += part.rows;
-        parts += 1;
-        crashPoint('load-rows');
-      }
-    } catch (error) {
-      if (!(error instanceof MillraceError && error.code === 'TABLE_REWRITTEN')) throw error;
-      pending.restart = true;
-      return;
+    for await (const part of snapshot.read(table, pending.version, chunk, signal)) {
+      digest.update(part.bytes);
+      await topic.rows(lane, { kind: 'rows', ...about, seq: parts, rows: part.rows, bytes: part.bytes });
+      rows += part.rows;
+      parts += 1;
+      crashPoint('load-rows');
     }
     const end: LoadEvent = {
       kind: 'chunk-ended',
@@ -305,6 +364,23 @@ export class LoadProducer {
     await topic.rows(lane, end);
     await topic.control(end);
     pending.ended.add(chunk.index);
-    this.#options.onChunk(pending.version.source, rows);
+    this.#snapshotsLost = 0;
+    this.#options.onChunk({ table: pending.version.source, load: pending.load, index: chunk.index, rows });
+  }
+}
+
+/** Nothing more is read in the attempt under way. */
+function isOver({ finished, restart, failure }: PendingLoad): boolean {
+  return finished || restart || failure !== null;
+}
+
+/** Reads of one table; what goes wrong with that table alone ends its attempt and no other's. */
+async function noteFailure(pending: PendingLoad, reading: () => Promise<void>): Promise<void> {
+  try {
+    await reading();
+  } catch (error) {
+    if (!concernsOneTable(error)) throw error;
+    pending.failure ??= error;
+    pending.restart ||= error.code === 'TABLE_REWRITTEN';
   }
 }

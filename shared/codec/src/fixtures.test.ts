@@ -76,7 +76,7 @@ describe.each(VERSIONS)('records written by version $version', ({ version, block
     expect(decodeRecord(bytes('takeover.bin'), 5n, ids)).toEqual(takeover);
   });
 
-  test.each(['requested', 'began', 'chunk-began', 'rows', 'chunk-ended', 'ended'])(
+  test.each(['requested', 'began', 'chunk-began', 'rows', 'chunk-ended', 'ended', ...(version === 1 ? [] : ['cancelled'])])(
     'load record "%s" reads as it was written',
     (kind) => {
       const record = decodeLoadRecord(bytes(`load-${kind}.bin`), loadIds, 'here');

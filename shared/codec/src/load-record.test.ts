@@ -69,6 +69,7 @@ const event: fc.Arbitrary<LoadEvent> = fc.oneof(
     keys,
   }),
   fc.record({ kind: fc.constant('ended' as const), ...of, attempt: int, chunks: int }),
+  fc.record({ kind: fc.constant('cancelled' as const), ...of, error: fc.option(fc.record({ code: text, message: text })) }),
 );
 const record: fc.Arbitrary<LoadRecord> = fc
   .tuple(event, fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }))
@@ -100,6 +101,8 @@ function avroEvent(of: LoadEvent): unknown {
       return { 'millrace.ChunkEnded': { ...of, rows: BigInt(of.rows), asOf: avroPosition(of.asOf), keys: avroKeys(of.keys) } };
     case 'ended':
       return { 'millrace.Ended': of };
+    case 'cancelled':
+      return { 'millrace.Cancelled': { error: of.error === null ? null : { 'millrace.LoadError': of.error } } };
   }
 }
 

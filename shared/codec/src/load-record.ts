@@ -47,7 +47,17 @@ export type LoadEvent =
       readonly asOf: Position;
       readonly keys: KeyRange | null;
     } & OfChunk)
-  | ({ readonly kind: 'ended'; readonly attempt: number; readonly chunks: number } & OfLoad);
+  | ({ readonly kind: 'ended'; readonly attempt: number; readonly chunks: number } & OfLoad)
+  /**
+   * The load ends without its rows. `error`: the table cannot be read and is set aside with it; null: a Schema event that the journal
+   * has in force drops the table or sets it aside.
+   */
+  | ({ readonly kind: 'cancelled'; readonly error: LoadError | null } & OfLoad);
+
+export interface LoadError {
+  readonly code: string;
+  readonly message: string;
+}
 
 /** A record of a load topic: an event, and the epoch of the capture that wrote it (a higher one fences a lower one). */
 export type LoadRecord = LoadEvent & { readonly epoch: bigint };
@@ -131,6 +141,12 @@ function writeEvent(out: ByteWriter, event: LoadEvent): void {
     case 'ended':
       out.int(event.attempt);
       out.int(event.chunks);
+      break;
+    case 'cancelled':
+      out.int(event.error === null ? 0 : 1);
+      if (event.error === null) break;
+      out.text(event.error.code);
+      out.text(event.error.message);
       break;
     default:
       assertNever(event);
@@ -222,6 +238,8 @@ function readEvent(reader: ByteReader, of: OfLoad, format: LoadFormat): LoadEven
       };
     case LOAD_EVENT.ended:
       return { kind: 'ended', ...of, attempt: reader.int(), chunks: reader.int() };
+    case LOAD_EVENT.cancelled:
+      return { kind: 'cancelled', ...of, error: reader.optional() ? { code: reader.text(), message: reader.text() } : null };
     default:
       throw reader.corrupt(`there is no load event ${kind}`);
   }

@@ -35,7 +35,13 @@ function began(format: LoadFormat) {
   return { ...one, fields: [...one.fields, { name: 'takenAt', type: ['null', 'long'], doc, default: null }] };
 }
 
-/** Versions of a load topic's records. 2 adds the snapshot's time to Began. Each has a schema id of its own, by which a reader tells them apart. */
+const cancelled = record(
+  'Cancelled',
+  { error: ['null', { type: 'record', name: 'LoadError', fields: fields({ code: 'string', message: 'string' }) }] },
+  'The load brings no rows any more. With an error, it could not be read and is set aside; without, the journal drops it or sets it aside.',
+);
+
+/** Versions of a load topic's records. 2 adds the snapshot's time to Began, and Cancelled. Each has a schema id of its own, by which a reader tells them apart. */
 export type LoadFormat = 1 | 2;
 
 /** Schema of every record of a load topic, `millrace.Load`. A name is defined where it is used first. */
@@ -76,6 +82,7 @@ const loadSchema = (format: LoadFormat): string =>
           'The attempt at the chunk is complete: what its Rows together come to; digest is the SHA-256 of their bytes.',
         ),
         record('Ended', { attempt: 'int', chunks: 'int' }, 'The table was cut into this many chunks, and all are complete.'),
+        ...(format === 1 ? [] : [cancelled]),
       ],
     }),
   });
@@ -86,4 +93,12 @@ export const LOAD_SCHEMA_JSON = loadSchema(2);
 export const LOAD_SCHEMA_1_JSON = loadSchema(1);
 
 /** Index of each kind in the union. */
-export const LOAD_EVENT = { requested: 0, began: 1, 'chunk-began': 2, rows: 3, 'chunk-ended': 4, ended: 5 } as const;
+export const LOAD_EVENT = {
+  requested: 0,
+  began: 1,
+  'chunk-began': 2,
+  rows: 3,
+  'chunk-ended': 4,
+  ended: 5,
+  cancelled: 6,
+} as const;

@@ -51,7 +51,13 @@ export interface ChunkPart {
   readonly rows: number;
 }
 
-/** A consistent view of the source at one position, over all tables, read by several connections. */
+/**
+ * A consistent view of the source at one position, over all tables, read by several connections.
+ *
+ * Its methods throw SNAPSHOT_LOST where the session that held it is gone. Of one table alone they throw TABLE_REWRITTEN where it was
+ * dropped, renamed, rewritten or truncated since (it would read empty, or not at all), TABLE_BUSY where a later attempt may succeed,
+ * and TABLE_UNREADABLE where one would not.
+ */
 export interface Snapshot extends AsyncDisposable {
   readonly position: Position;
   /** The source's clock before the snapshot was taken, microseconds since 1970: no change behind `position` committed earlier. */
@@ -63,8 +69,7 @@ export interface Snapshot extends AsyncDisposable {
   /**
    * Reads one chunk. For encoding 'rows', the images are by `version`'s row schema. A part's bytes may be written over once the next
    * part is asked for.
-   * @throws MillraceError SNAPSHOT_LOST where the session that held the snapshot is gone;
-   * TABLE_REWRITTEN where the table's filenode changed since the snapshot (it would read empty): reload it.
+   * @throws MillraceError as the interface says
    */
   read(table: SnapshotTable, version: TableVersion, chunk: ChunkSpec, signal: AbortSignal): AsyncIterable<ChunkPart>;
 }

@@ -158,11 +158,8 @@ export interface SinkWriter extends AsyncDisposable {
    * @throws MillraceError SINK_FENCED where another sink has moved the checkpoint; nothing was written.
    */
   apply(group: TransactionGroup, signal: AbortSignal): Promise<ApplyResult>;
-  setTableState(
-    source: TableId,
-    state: TableState,
-    error: { readonly code: string; readonly message: string } | null,
-  ): Promise<void>;
+  /** Puts the table in state error, unless another load than this one is to bring its rows by now. Safe to repeat. */
+  setAside(source: TableId, load: string, error: { readonly code: string; readonly message: string }): Promise<void>;
   /** Dead letters not yet published, oldest first, at most `limit`. */
   deadLetters(limit: number): Promise<readonly DeadLetter[]>;
   /** Exactly these: ids are not in commit order, so a lower one may have come meanwhile. */

@@ -162,6 +162,27 @@ export const sourceErrors = {
     cause: 'An old snapshot reads a rewritten or truncated table as empty, and a renamed one as something else.',
     remedy: 'Nothing: the table is read again in a new snapshot. Avoid TRUNCATE and rewriting ALTER TABLE during the load.',
   },
+  TABLE_BUSY: {
+    class: 'retry',
+    message: 'The source broke the reading of table {table} off: {reason} (SQLSTATE {state}).',
+    cause: 'A statement or lock time-out, a cancelled query, or a lack of memory or connections in the source.',
+    remedy: 'Nothing: it is read again after a pause. If it stays so, see to what the message names.',
+  },
+  TABLE_UNREADABLE: {
+    class: 'operator',
+    message: 'Table {table} cannot be read: {reason} (SQLSTATE {state}).',
+    cause:
+      'The role lacks SELECT on it, a row-level security policy would hide rows, or the table or an index of it is damaged. It is set aside, the others go on.',
+    remedy:
+      'GRANT SELECT (deploy/grants/postgres-source.sql) or BYPASSRLS, or repair what the message names (REINDEX TABLE); then remove the task (`millrace remove`) and start it again to load it anew.',
+  },
+  TABLE_NOT_CARRIED: {
+    class: 'operator',
+    message: 'Something else than a table that can be carried has the name {table} now.',
+    cause:
+      'The table was dropped or renamed, and a view, a foreign or an unlogged table has taken its name: the log tells no changes of it.',
+    remedy: 'Nothing, if that was meant: the copy stays as it is. Else make it an ordinary table again; it is loaded anew then.',
+  },
   SOURCE_CHUNK_UNREADABLE: {
     class: 'fatal',
     message: 'A chunk of the load cannot be found again: "{locator}".',

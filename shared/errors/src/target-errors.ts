@@ -102,8 +102,9 @@ export const targetErrors = {
     class: 'operator',
     message: 'The load of {table} has to start again, and the target table held rows of its own before it.',
     cause:
-      'The source snapshot was lost, the table has no key by which its chunks could be read again, and removing what was loaded could remove rows that are not ours.',
-    remedy: 'Empty the target table, or choose TRUNCATE_BEFORE_LOAD or DROP_AND_CREATE, remove the task and start it again.',
+      'An ALTER TABLE rewrote its rows, or the snapshot was lost and it has no key by which the rest could be read; emptying the target table could remove rows that are not ours. The table is set aside, the others go on.',
+    remedy:
+      'Empty the target table, or choose TRUNCATE_BEFORE_LOAD or DROP_AND_CREATE; then remove the task (`millrace remove`) and start it again with a load.',
   },
   TARGET_NOT_A_TABLE: {
     class: 'operator',
@@ -144,6 +145,13 @@ export const targetErrors = {
     cause: "A value does not fit the target's column, or a constraint of the target refuses the row.",
     remedy:
       "Change the target's column or constraint and reload the table, or let DataErrorPolicy LOG_ERROR in the task settings set such rows aside.",
+  },
+  LOAD_STOPPED: {
+    class: 'operator',
+    message: '{reason}',
+    cause: 'The task settings say STOP_TASK for a row that the target cannot hold.',
+    remedy:
+      "Change the target's column or constraint, or choose another DataErrorPolicy in the task settings, and start the task again; the load resumes.",
   },
   LOAD_COUNT: {
     class: 'operator',

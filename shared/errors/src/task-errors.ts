@@ -87,9 +87,11 @@ export const taskErrors = {
   },
   LOAD_GIVEN_UP: {
     class: 'operator',
-    message: 'Table {table} could not be loaded in {attempts} attempts.',
-    cause: 'Each time its snapshot was lost or the table was rewritten while it was read.',
-    remedy: 'Keep VACUUM FULL, CLUSTER, TRUNCATE and rewriting ALTER TABLEs away from it during the load, then start again.',
+    message: 'Table {table} could not be loaded in {attempts} attempts, the last of which failed so: {reason}',
+    cause:
+      'Each time it was rewritten while it was read, or the source broke the reading off. The table is set aside, the others go on.',
+    remedy:
+      'Keep VACUUM FULL, CLUSTER, TRUNCATE, rewriting ALTER TABLEs and statement_timeout away from it during the load; then remove the task (`millrace remove`) and start it again to load it anew.',
   },
   TRANSACTION_ABANDONED: {
     class: 'retry',

@@ -189,6 +189,7 @@ class SinkProcess {
           if (table.load === load) table.state = 'completed';
           return { chunksApplied: [], asOf };
         },
+        setAside: () => Promise.reject(new Error('no load fails')),
       },
       mapper: { map: (version) => ({ version, mapKeys: (keys) => keys, mapParts: ({ parts }) => parts }) },
       preparation: 'DO_NOTHING',
@@ -222,9 +223,11 @@ class SinkProcess {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#progress.somethingWaits(signal);
       const waiting = this.#progress.waiting();
-      if (signal.aborted) return;
+      if (waiting.length === 0) {
+        await this.#progress.change(signal);
+        continue;
+      }
       await this.#consumer.session(waiting, (table, outcome) => this.#progress.settled(table, outcome));
       if (!signal.aborted) this.named();
     }

@@ -8,14 +8,14 @@ import { LoadStates } from './load-state.js';
 import type { TableMapper } from './table-mapper.js';
 
 export interface LoadConsumerOptions {
-  readonly sink: Pick<SinkWriter, 'prepare' | 'load' | 'finishLoad'>;
+  readonly sink: Pick<SinkWriter, 'prepare' | 'load' | 'finishLoad' | 'setAside'>;
   readonly topic: Pick<LoadTopicReader, 'lanes' | 'control' | 'controlNow' | 'lane' | 'laneEnd' | 'trimLane'>;
   readonly mapper: Pick<TableMapper, 'map'>;
   readonly preparation: TablePreparation;
   /** Nobody will ask for this load's rows any more. */
   readonly isPast: (table: TableId, load: string) => boolean;
   readonly onChunk: (table: TableId, rows: number) => void;
-  readonly onTable: (table: TableId, state: 'full load' | 'completed') => void;
+  readonly onTable: (table: TableId, state: 'full load' | 'completed' | 'error') => void;
   /** The table version of a registry id. */
   readonly version: (registryId: number) => Promise<TableVersion>;
   readonly signal: AbortSignal;
@@ -51,7 +51,7 @@ export class LoadConsumer {
   }
 
   /**
-   * Loads the tables given; resolves when each is loaded or superseded by a later load. `onSettled` hears of each at once,
+   * Loads the tables given; resolves when each is loaded, superseded or set aside. `onSettled` hears of each at once,
    * so that the stream may go on with that table's changes.
    */
   async session(tables: readonly TableProgress[], onSettled: (table: TableId, outcome: LoadOutcome) => void): Promise<void> {

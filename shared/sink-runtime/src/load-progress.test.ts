@@ -77,3 +77,44 @@ test('a load is past when its rows are in, a later one is named, or its capture 
   progress.settled(source, { kind: 'loaded', asOf, chunksApplied: [] });
   expect(progress.isPast(source, '3.2')).toBe(true);
 });
+
+test('a load that is cancelled or superseded is past, and stays so when its table is dropped', () => {
+  const progress = new LoadProgress([table('full load', '3.2')], 3n);
+  progress.settled(source, { kind: 'superseded' });
+  expect(progress.isPast(source, '3.2')).toBe(true);
+  progress.update([]);
+  expect(progress.isPast(source, '3.2')).toBe(true);
+  expect(progress.isPast(source, '3.1')).toBe(true);
+  expect(progress.isPast(source, '3.3')).toBe(false);
+});
+
+test('a load whose table is set aside is past', () => {
+  const progress = new LoadProgress([table('full load', '3.2')], 3n);
+  progress.settled(source, { kind: 'set-aside' });
+  expect(progress.isPast(source, '3.2')).toBe(true);
+});
+
+test('a table that was dropped holds nothing back, and leaves nothing that is still to come', () => {
+  const progress = new LoadProgress([table('before load', '0.1')], 0n);
+  progress.settled(source, { kind: 'superseded' });
+  expect(progress.anySuperseded()).toBe(true);
+  progress.update([]);
+  expect(progress.anySuperseded()).toBe(false);
+  expect(progress.waiting()).toEqual([]);
+  expect(progress.anyLoaded).toBe(true);
+});
+
+test('a table that is set aside lets its changes go on, to be counted, at once and as the target tells it', async () => {
+  const progress = new LoadProgress([table('full load', '0.1')], 0n);
+  progress.settled(source, { kind: 'set-aside' });
+  await progress.ready([source], new AbortController().signal);
+  expect(progress.waiting()).toEqual([]);
+  expect(progress.coverage(source, { from: null, upTo })).toBeNull();
+});
+
+test('a superseded load that the stream ends with an error is settled', () => {
+  const progress = new LoadProgress([table('full load', '0.1')], 0n);
+  progress.settled(source, { kind: 'superseded' });
+  progress.update([table('error', '0.1')]);
+  expect(progress.anySuperseded()).toBe(false);
+});

@@ -16,11 +16,14 @@ import type { LoadOutcome } from './load-session.js';
 export class LoadProgress {
   readonly #tables = new Map<string, TableProgress>();
   readonly #superseded = new Set<string>();
+  /** The last load of each table that was dropped. */
+  readonly #dropped = new Map<string, string>();
   /** Made when first asked for: a table may have thousands of chunks. */
   readonly #coverages = new WeakMap<TableProgress, Coverage | null>();
   readonly #changes = new Changes();
   /** Epoch in force where the stream stands. */
   #epoch: bigint;
+  #anyLoaded = false;
 
   constructor(tables: readonly TableProgress[], epoch: bigint) {
     this.#epoch = epoch;
@@ -33,22 +36,31 @@ export class LoadProgress {
   }
 
   /**
-   * Nobody will ask for this load's rows any more: they are in the target, or a later load of the table is named, or the capture that
-   * was to name it has been followed by another one and had not.
+   * Nobody will ask for this load's rows any more: they are in the target, or the load is superseded, or its table is set aside or
+   * dropped, or a later load of the table is named, or the capture that was to name it has been followed by another one and had not.
    */
   isPast(source: TableId, load: string): boolean {
     const key = tableKey(source);
     const table = this.#tables.get(key);
     if (table?.load === load) return !isWaiting(table) || this.#superseded.has(key);
-    return (table?.load != null && isLaterLoad(table.load, load)) || epochOf(load) < this.#epoch;
+    const named = table?.load ?? this.#dropped.get(key);
+    return (named !== undefined && !isLaterLoad(load, named)) || epochOf(load) < this.#epoch;
   }
 
-  /** Takes the tables' states as the target holds them. */
+  /** Takes the tables' states as the target holds them. One that it does not hold any more was dropped. */
   update(tables: readonly TableProgress[]): void {
+    const earlier = new Map(this.#tables);
+    this.#tables.clear();
     for (const table of tables) {
       const key = tableKey(table.source);
-      if (this.#tables.get(key)?.load !== table.load) this.#superseded.delete(key);
+      if (earlier.get(key)?.load !== table.load || !isWaiting(table)) this.#superseded.delete(key);
       this.#tables.set(key, table);
+      this.#anyLoaded ||= table.load !== null;
+    }
+    for (const [key, { load }] of earlier) {
+      if (this.#tables.has(key)) continue;
+      this.#superseded.delete(key);
+      if (load !== null) this.#dropped.set(key, load);
     }
     this.#changes.notify();
   }
@@ -58,8 +70,9 @@ export class LoadProgress {
     return [...this.#tables.values()].filter((table) => isWaiting(table) && !this.#superseded.has(tableKey(table.source)));
   }
 
-  anyLoaded(): boolean {
-    return [...this.#tables.values()].some(({ load }) => load !== null);
+  /** The journal has named a load, be its table dropped since. */
+  get anyLoaded(): boolean {
+    return this.#anyLoaded;
   }
 
   settled(source: TableId, outcome: LoadOutcome): void {
@@ -67,6 +80,7 @@ export class LoadProgress {
     const table = this.#tables.get(key);
     if (table === undefined) return;
     if (outcome.kind === 'superseded') this.#superseded.add(key);
+    else if (outcome.kind === 'set-aside') this.#tables.set(key, { ...table, state: 'error' });
     // With the position: the table's changes go on at once, and those that its rows hold already must not come again.
     else this.#tables.set(key, { ...table, state: 'completed', asOf: outcome.asOf, chunksApplied: outcome.chunksApplied });
     this.#changes.notify();
@@ -92,13 +106,13 @@ export class LoadProgress {
     }
   }
 
-  /** Some table's load was given up for a later one that the journal has still to name. */
+  /** What becomes of some table is still to come from the journal. */
   anySuperseded(): boolean {
     return this.#superseded.size > 0;
   }
 
-  async somethingWaits(signal: AbortSignal): Promise<void> {
-    while (this.waiting().length === 0 && !signal.aborted) await this.#changes.wait(signal);
+  change(signal: AbortSignal): Promise<void> {
+    return this.#changes.wait(signal);
   }
 
   /** What a group that lies in this range need not apply of the table; null, and cheap, once the stream has passed its load. */

@@ -1,8 +1,9 @@
-import type { LoadBegan, LoadChunkEnded, LoadRecord, LoadRows } from '@millrace/codec/load-record.js';
+import type { LoadBegan, LoadChunkEnded, LoadError, LoadRecord, LoadRows } from '@millrace/codec/load-record.js';
 import { displayTable, tableKey } from '@millrace/codec/table-key.js';
 import type { LoadedRows, TableProgress } from '@millrace/contract/sink.js';
 import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import type { ErrorCode } from '@millrace/errors/table.js';
 import { Changes } from '@millrace/flow/changes.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
 import { inSpan } from '@millrace/telemetry/span.js';
@@ -12,8 +13,14 @@ import { isLaterLoad } from './load-id.js';
 import { type CountingChunk, countingChunk, type LoadState, type LoadStates } from './load-state.js';
 import type { MappedTable } from './table-mapper.js';
 
-/** What the loaded rows hold of the stream, or that a later load takes this one's place. */
-export type LoadOutcome = ({ readonly kind: 'loaded' } & LoadedRows) | { readonly kind: 'superseded' };
+/** How a table's load ended. */
+export type LoadOutcome =
+  /** What the loaded rows hold of the stream. */
+  | ({ readonly kind: 'loaded' } & LoadedRows)
+  /** The journal has a Schema event still to come that says what becomes of the table: a later load, or its end. */
+  | { readonly kind: 'superseded' }
+  /** The table alone is in state error; its changes are passed over and counted. */
+  | { readonly kind: 'set-aside' };
 
 export interface LoadSessionOptions extends LoadConsumerOptions {
   readonly states: LoadStates;
@@ -94,14 +101,27 @@ export class LoadSession {
     // Asked only now: a table that starts again forgets its chunks when it is prepared, and comes whole.
     if (counting === null || table.applied.has(record.chunk)) return 'done';
 
+    try {
+      await this.#countingRecord(lane, table, { record, counting });
+    } catch (error) {
+      if (concernsOneTable(error)) await this.#inTurn(table, () => this.#setAside(table, error));
+      // Given up by a look at the table, from which the lane goes on.
+      else if (!(error instanceof MillraceError && error.code === 'LOAD_ABANDONED')) throw error;
+    }
+    return 'done';
+  }
+
+  async #countingRecord(
+    lane: number,
+    table: TableLoad,
+    { record, counting }: { readonly record: LoadRows | LoadChunkEnded; readonly counting: CountingChunk },
+  ): Promise<void> {
     const starts = record.kind === 'rows' ? record.seq === 0 : record.parts === 0;
     if (starts) await this.#begin(lane, table, { record, counting });
     const open = this.#open.get(lane);
-    if (open === undefined || open.table !== table || open.chunk !== record.chunk || open.attempt !== record.attempt)
-      return 'done';
+    if (open === undefined || open.table !== table || open.chunk !== record.chunk || open.attempt !== record.attempt) return;
     if (record.kind === 'rows') await Promise.race([open.stream.push(record), open.applied]);
     else await this.#finishChunk(lane, open, record);
-    return 'done';
   }
 
   /** Every open chunk comes to nothing; its transaction rolls back. */
@@ -183,7 +203,18 @@ export class LoadSession {
   }
 
   #look(table: TableLoad): Promise<void> {
-    table.turn = table.turn.then(() => this.#lookNow(table));
+    return this.#inTurn(table, async () => {
+      try {
+        await this.#lookNow(table);
+      } catch (error) {
+        if (!concernsOneTable(error)) throw error;
+        await this.#setAside(table, error);
+      }
+    });
+  }
+
+  #inTurn(table: TableLoad, work: () => Promise<void>): Promise<void> {
+    table.turn = table.turn.then(work);
     return table.turn;
   }
 
@@ -192,10 +223,12 @@ export class LoadSession {
     const state = this.#options.states.of(table.source);
     if (state === undefined) return;
     if (state.load !== table.load) {
-      if (table.prepared > 0 || isLaterLoad(state.load, table.load)) {
-        for (const [lane, open] of this.#open) if (open.table === table) await this.#abandonChunk(lane);
-        this.#settle(table, { kind: 'superseded' });
-      }
+      if (table.prepared > 0 || isLaterLoad(state.load, table.load)) await this.#supersede(table);
+      return;
+    }
+    if (state.cancelled !== null) {
+      const { error } = state.cancelled;
+      await (error === null ? this.#supersede(table) : this.#setAside(table, error));
       return;
     }
     if (state.began !== null && table.prepared < state.firstAttempt) await this.#prepare(table, state, state.began);
@@ -219,7 +252,7 @@ export class LoadSession {
     const restarted = table.prepared > 0;
     // The table may be started again while the target is prepared for this attempt: that is another preparation.
     const { firstAttempt } = state;
-    for (const [lane, open] of this.#open) if (open.table === table) await this.#abandonChunk(lane);
+    await this.#abandonTable(table);
     if (restarted) table.applied.clear();
     const mapped = this.#options.mapper.map(await this.#options.version(began.registryId));
     const kept = await this.#options.sink.prepare(mapped.version, table.load, {
@@ -234,10 +267,45 @@ export class LoadSession {
     this.#options.onTable(table.source, 'full load');
   }
 
+  async #supersede(table: TableLoad): Promise<void> {
+    await this.#abandonTable(table);
+    crashPoint('load-superseded');
+    this.#settle(table, { kind: 'superseded' });
+  }
+
+  async #setAside(table: TableLoad, error: LoadError): Promise<void> {
+    if (table.settled) return;
+    await this.#abandonTable(table);
+    await this.#options.sink.setAside(table.source, table.load, { code: error.code, message: error.message });
+    crashPoint('table-set-aside');
+    this.#options.onTable(table.source, 'error');
+    this.#settle(table, { kind: 'set-aside' });
+  }
+
+  async #abandonTable(table: TableLoad): Promise<void> {
+    for (const [lane, open] of this.#open) if (open.table === table) await this.#abandonChunk(lane);
+  }
+
   #settle(table: TableLoad, outcome: LoadOutcome): void {
     table.settled = true;
     this.#options.onSettled(table.source, outcome);
     this.#changes.notify();
     if (this.done) this.#options.onDone();
   }
+}
+
+/** What a sink says of one table alone; whatever else it says concerns them all. */
+const OF_ONE_TABLE: ReadonlySet<ErrorCode> = new Set([
+  'LOAD_RESTART_NOT_EMPTY',
+  'LOAD_ROW_REFUSED',
+  'LOAD_COUNT',
+  'LOAD_KEY_REFUSED',
+  'ALTER_REFUSED',
+  'TARGET_TABLE_INCOMPATIBLE',
+  'TARGET_NOT_A_TABLE',
+  'TARGET_TABLE_IN_USE',
+]);
+
+function concernsOneTable(error: unknown): error is MillraceError {
+  return error instanceof MillraceError && OF_ONE_TABLE.has(error.code);
 }

@@ -44,6 +44,17 @@ test('records of a load that the table no longer has are passed over', () => {
   expect(states.of(table)).toMatchObject({ load: '0.2', chunks: null });
 });
 
+test('a cancelled load stays so; a later request is another load', () => {
+  const states = new LoadStates();
+  states.apply({ ...requested('0.1'), epoch: 0n });
+  states.apply({ kind: 'cancelled', load: '0.1', table, error: { code: 'X', message: 'x' }, epoch: 0n });
+  states.apply({ ...began('0.1', 1, false), epoch: 0n });
+  expect(states.of(table)).toMatchObject({ load: '0.1', cancelled: { error: { code: 'X' } } });
+  states.apply({ ...requested('4.1'), epoch: 4n });
+  states.apply({ kind: 'cancelled', load: '0.1', table, error: null, epoch: 4n });
+  expect(states.of(table)).toMatchObject({ load: '4.1', cancelled: null });
+});
+
 const chunkBegan = (load: string, attempt: number, index: number): LoadEvent => ({
   kind: 'chunk-began',
   load,

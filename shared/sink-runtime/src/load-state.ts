@@ -1,4 +1,4 @@
-import type { LoadBegan, LoadRecord } from '@millrace/codec/load-record.js';
+import type { LoadBegan, LoadError, LoadRecord } from '@millrace/codec/load-record.js';
 import { tableKey } from '@millrace/codec/table-key.js';
 import type { KeyRange } from '@millrace/contract/load.js';
 
@@ -23,6 +23,8 @@ export interface LoadState {
   readonly attempts: Map<number, Attempt>;
   /** Number of chunks, once the capture has written the last one. */
   chunks: number | null;
+  /** Its rows do not come any more: the table is set aside with the error, or, without one, the journal says what becomes of it. */
+  cancelled: { readonly error: LoadError | null } | null;
 }
 
 /** An attempt at a chunk whose rows count once they are complete. */
@@ -48,7 +50,14 @@ export class LoadStates {
     const key = tableKey(record.table);
     const state = this.#tables.get(key);
     if (record.kind === 'requested') {
-      this.#tables.set(key, { load: record.load, began: null, firstAttempt: 1, attempts: new Map(), chunks: null });
+      this.#tables.set(key, {
+        load: record.load,
+        began: null,
+        firstAttempt: 1,
+        attempts: new Map(),
+        chunks: null,
+        cancelled: null,
+      });
     } else if (state?.load === record.load) follow(state, record);
     return true;
   }
@@ -79,6 +88,9 @@ function follow(state: LoadState, record: LoadRecord): void {
     }
     case 'ended':
       state.chunks = record.chunks;
+      break;
+    case 'cancelled':
+      state.cancelled = { error: record.error };
       break;
     default:
   }

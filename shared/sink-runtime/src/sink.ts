@@ -26,6 +26,8 @@ export type SinkStatus =
   | { readonly kind: 'table'; readonly table: TableId; readonly state: 'before load' | 'full load' | 'completed' | 'error' }
   | { readonly kind: 'chunk'; readonly table: TableId; readonly rows: number }
   | { readonly kind: 'loaded' }
+  /** The incarnation ends, and it was bringing loaded rows that failed, not applying changes. */
+  | { readonly kind: 'load-failed' }
   | { readonly kind: 'tables'; readonly tables: readonly TableProgress[] }
   /** `lagMs`: age of the last change applied, 0 when idle. */
   | { readonly kind: 'applied'; readonly result: ApplyResult; readonly lagMs: number };
@@ -99,10 +101,14 @@ async function runInForce(options: SinkOptions, signal: AbortSignal): Promise<vo
     checkpoint,
   );
   const items = new Prefetch<JournalItem>(PREFETCH_BYTES);
-  const guard = (part: Promise<void>): Promise<void> => part.catch((error: unknown) => work.abort(error));
+  const guard = (part: Promise<void>, onFirst?: () => void): Promise<void> =>
+    part.catch((error: unknown) => {
+      if (!running.aborted) onFirst?.();
+      work.abort(error);
+    });
   const parts = Promise.all([
     guard(items.fill(reader, running)),
-    guard(runLoads({ options, loader, progress, states, trimmer }, running)),
+    guard(runLoads({ options, loader, progress, states, trimmer }, running), () => report({ kind: 'load-failed' })),
     guard(applyAll({ options, items, progress, states, checkpoint, trimmer }, running)),
     guard(trimmer.run(running)),
   ]);
@@ -120,14 +126,19 @@ interface Loading {
 
 /** Session after session, as long as tables wait for a load. */
 async function runLoads({ options, loader, progress, states, trimmer }: Loading, signal: AbortSignal): Promise<void> {
+  let told = false;
   while (!signal.aborted) {
     const waiting = progress.waiting();
     if (waiting.length === 0) {
-      // A superseded load's successor is still to come: its table is not loaded.
-      if (progress.anyLoaded() && !progress.anySuperseded()) options.report({ kind: 'loaded' });
-      await progress.somethingWaits(signal);
+      // What takes a superseded load's place is still to come: its table is not settled.
+      if (!told && progress.anyLoaded && !progress.anySuperseded()) {
+        options.report({ kind: 'loaded' });
+        told = true;
+      }
+      await progress.change(signal);
       continue;
     }
+    told = false;
     await loader.session(waiting, (table, outcome) => progress.settled(table, outcome));
     if (signal.aborted) return;
     trimmer.loaded(true);

@@ -16,6 +16,7 @@ import { type Outcome, supervise } from '../run/supervisor.js';
 import { reachGoal } from '../run/until.js';
 import { removeTask } from '../task/remove-task.js';
 import { openTask, type Task } from '../task/task.js';
+import { IncarnationProgress } from '../worker/incarnation-progress.js';
 import { runIncarnations } from '../worker/retry.js';
 
 /** `millrace run`: both services of one task in the foreground. Returns the exit code. */
@@ -109,7 +110,11 @@ async function goal(task: Task, progress: RunProgress, signal: AbortSignal): Pro
       await using source = await task.openSource();
       position = await abortable(source.currentPosition(), signal);
     };
-    await runIncarnations(ask, { outageMs: outageMinutes * 60_000, lastProgress: () => 0, onRetry: () => undefined }, signal);
+    await runIncarnations(
+      ask,
+      { outageMs: outageMinutes * 60_000, progress: new IncarnationProgress(), onRetry: () => undefined },
+      signal,
+    );
     return position;
   };
   return reachGoal({ until, migrationType, progress, sourcePosition }, signal);

@@ -1,5 +1,6 @@
 import { abortable } from '@millrace/flow/abort.js';
 import type { Task } from '../task/task.js';
+import { IncarnationProgress } from '../worker/incarnation-progress.js';
 import { runIncarnations } from '../worker/retry.js';
 
 /**
@@ -14,6 +15,6 @@ export async function freeSource(
     await using source = await openSource();
     await abortable(source.remove({ task: config.name, journal: '' }), signal);
   };
-  const options = { outageMs: config.outageMinutes * 60_000, lastProgress: () => 0, onRetry: () => undefined };
+  const options = { outageMs: config.outageMinutes * 60_000, progress: new IncarnationProgress(), onRetry: () => undefined };
   await runIncarnations(free, options, signal);
 }

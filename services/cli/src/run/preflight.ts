@@ -9,6 +9,7 @@ import { createTableMapper } from '@millrace/mapping/table-mapper.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
 import { describeFailure } from '../failure.js';
 import type { Task } from '../task/task.js';
+import { IncarnationProgress } from '../worker/incarnation-progress.js';
 import type { WorkerFailure } from '../worker/messages.js';
 import { runIncarnations } from '../worker/retry.js';
 import type { Reporter } from './reporter.js';
@@ -40,7 +41,7 @@ export async function preflight(task: Task, reporter: Reporter, signal: AbortSig
     once,
     {
       outageMs: START_OUTAGE_MS,
-      lastProgress: () => 0,
+      progress: new IncarnationProgress(),
       onRetry: (error, inMs) => reporter.waiting(describeFailure(error), inMs),
     },
     signal,

@@ -4,7 +4,7 @@ import { RunProgress } from './progress.js';
 
 const position = { source: 's', timeline: 1, key: '00' };
 const failure: WorkerFailure = { code: 'SOURCE_CONNECTION_LOST', class: 'retry', message: '', cause: '', remedy: '' };
-const inForce: FromWorker = { kind: 'capture', status: { kind: 'in-force', position, lagMs: 5 } };
+const inForce: FromWorker = { kind: 'capture', status: { kind: 'in-force', position, lagMs: 5, committed: true } };
 const claimed: FromWorker = { kind: 'capture', status: { kind: 'claimed', epoch: 1n, journal: 'j' } };
 
 test.each<FromWorker>([{ kind: 'retrying', failure, inMs: 1 }, { kind: 'failed', failure }, claimed])(

@@ -103,6 +103,7 @@ export class RunProgress {
         this.#forgetLag('capture');
         return;
       case 'streaming':
+      case 'load-failed':
         return;
     }
   }
@@ -117,6 +118,8 @@ export class RunProgress {
     switch (status.kind) {
       case 'opened':
       case 'tables':
+        // One that the target does not hold any more was dropped.
+        for (const table of this.tables.values()) table.awaitsRows = false;
         for (const { source, state, counts, load } of status.tables) {
           const table = this.#table(source);
           table.state = state;
@@ -134,6 +137,8 @@ export class RunProgress {
         return;
       case 'loaded':
         this.loadedAtMs ??= performance.now();
+        return;
+      case 'load-failed':
         return;
       case 'applied':
         this.rowsApplied += status.result.rows;

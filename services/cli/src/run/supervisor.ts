@@ -65,14 +65,15 @@ async function keepAlive(
   options: SupervisorOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const restarts = new RestartPolicy(options.config.outageMinutes * 60_000, performance.now());
+  const restarts = new RestartPolicy(options.config.outageMinutes * 60_000);
   let held = false;
   for (;;) {
     let failure: WorkerFailure | null = null;
+    restarts.started(performance.now());
     const onMessage = (message: FromWorker): void => {
       if (message.kind === 'failed') failure = message.failure;
       if (message.kind === 'capture' || message.kind === 'sink') held ||= tellsOfClaim(message);
-      restarts.heard(message, performance.now());
+      restarts.heard(message);
       options.onMessage(role, message);
     };
     const worker = new WorkerProcess(

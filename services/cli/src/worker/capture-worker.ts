@@ -4,8 +4,10 @@ import { openJournal } from '@millrace/journal/journal.js';
 import { openLoadTopic } from '@millrace/journal/load-topic.js';
 import type { Logger } from '@millrace/telemetry/log.js';
 import { describeFailure } from '../failure.js';
+import { FurthestChunks } from '../run/furthest-chunks.js';
 import { keepsKeys, loadEncoding } from '../task/load-encoding.js';
 import type { Task } from '../task/task.js';
+import { IncarnationProgress } from './incarnation-progress.js';
 import type { FromWorker } from './messages.js';
 import { occasionally, runIncarnations } from './retry.js';
 
@@ -19,7 +21,8 @@ export interface WorkerOptions {
 
 /** Captures until the signal, incarnation after incarnation; each opens everything anew, as after a crash. */
 export async function runCaptureWorker({ task, claimant, log, send, signal }: WorkerOptions): Promise<void> {
-  let lastProgressMs = 0;
+  const progress = new IncarnationProgress();
+  const furthest = new FurthestChunks();
   let { held } = claimant;
   const onRetry = reportRetry(log, send);
   const onOutage = occasionally(onRetry);
@@ -54,18 +57,16 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
         keepsKeys: keepsKeys(task),
         report: (status) => {
           held ||= status.kind === 'claimed';
-          if (status.kind === 'in-force' || status.kind === 'chunk') lastProgressMs = performance.now();
+          if (status.kind === 'in-force') progress.streamMoved();
+          else if (status.kind === 'chunk' && furthest.reach(status)) progress.loadMoved();
+          else if (status.kind === 'load-failed') progress.loadFailed();
           send({ kind: 'capture', status });
         },
       },
       signal,
     );
   };
-  await runIncarnations(
-    incarnation,
-    { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry },
-    signal,
-  );
+  await runIncarnations(incarnation, { outageMs: task.config.outageMinutes * 60_000, progress, onRetry }, signal);
 }
 
 export function reportRetry(log: Logger, send: (message: FromWorker) => void): (error: unknown, inMs: number) => void {

@@ -1,5 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
+import { FailureSeries } from '../run/failure-series.js';
+import type { IncarnationProgress } from './incarnation-progress.js';
 
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 5_000;
@@ -9,14 +11,14 @@ const REPORT_EVERY_MS = 5_000;
 export interface RetryOptions {
   /** How long a server may be away before the last error is thrown. */
   readonly outageMs: number;
-  /** Time of the last sign of progress, by `performance.now()`: an incarnation that got somewhere starts the count anew. */
-  readonly lastProgress: () => number;
+  /** Of the incarnation that has just failed: one that got further starts the count anew. */
+  readonly progress: IncarnationProgress;
   readonly onRetry: (error: unknown, inMs: number) => void;
 }
 
 /**
  * Runs incarnation after incarnation until one ends by the signal, or fails with an error that is not to be tried again, or
- * nothing has got anywhere for the whole outage time. Delays double from 0.2 s to 5 s, with jitter: with the 5 s that one attempt to
+ * none has got further for the whole outage time. Delays double from 0.2 s to 5 s, with jitter: with the 5 s that one attempt to
  * connect may take, a server which comes back is found within 10 s.
  */
 export async function runIncarnations(
@@ -24,30 +26,26 @@ export async function runIncarnations(
   options: RetryOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  let failures = 0;
-  let started = performance.now();
+  const series = new FailureSeries(options.outageMs);
   while (!signal.aborted) {
-    const begun = performance.now();
+    const startedMs = performance.now();
+    options.progress.begin();
     try {
       await incarnation();
       return;
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof MillraceError) || error.class !== 'retry') throw error;
-      if (options.lastProgress() > begun) {
-        failures = 0;
-        started = performance.now();
-      }
-      if (performance.now() - started > options.outageMs) throw error;
-      const inMs = retryDelayMs(failures, Math.random());
-      failures += 1;
+      const failures = series.failed({ startedMs, endedMs: performance.now(), gotFurther: options.progress.gotFurther });
+      if (failures === null) throw error;
+      const inMs = retryDelayMs(failures - 1, Math.random());
       options.onRetry(error, inMs);
       await delay(inMs, undefined, { signal }).catch(() => undefined);
     }
   }
 }
 
-/** After so many failures in a row; `random` lies between 0 and 1. */
+/** After so many failures in a row before the last one; `random` lies between 0 and 1. */
 export function retryDelayMs(failures: number, random: number): number {
   const longest = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
   return Math.round(longest * (0.5 + random / 2));

@@ -4,11 +4,12 @@ import { openLoadTopic } from '@millrace/journal/load-topic.js';
 import { runSink } from '@millrace/sink-runtime/sink.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
 import { reportRetry, type WorkerOptions } from './capture-worker.js';
+import { IncarnationProgress } from './incarnation-progress.js';
 import { occasionally, runIncarnations } from './retry.js';
 
 /** Applies until the signal, incarnation after incarnation; each starts from the target's checkpoint, as after a crash. */
 export async function runSinkWorker({ task, claimant, log, send, signal }: WorkerOptions): Promise<void> {
-  let lastProgressMs = 0;
+  const progress = new IncarnationProgress();
   let { held } = claimant;
   const onRetry = reportRetry(log, send);
   const onOutage = occasionally(onRetry);
@@ -52,16 +53,14 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
         onWarning: (error) => log.warn({ err: error }, error.message),
         report: (status) => {
           held ||= status.kind === 'opened';
-          if (status.kind === 'applied' || status.kind === 'chunk') lastProgressMs = performance.now();
+          if (status.kind === 'applied') progress.streamMoved();
+          else if (status.kind === 'chunk') progress.loadMoved();
+          else if (status.kind === 'load-failed') progress.loadFailed();
           send({ kind: 'sink', status });
         },
       },
       signal,
     );
   };
-  await runIncarnations(
-    incarnation,
-    { outageMs: task.config.outageMinutes * 60_000, lastProgress: () => lastProgressMs, onRetry },
-    signal,
-  );
+  await runIncarnations(incarnation, { outageMs: task.config.outageMinutes * 60_000, progress, onRetry }, signal);
 }

@@ -109,6 +109,7 @@ const load: readonly LoadRecord[] = [
   { kind: 'rows', ...of, attempt: 1, chunk: 0, seq: 0, rows: 2, bytes: Buffer.from('1\ta\n2\tb\n') },
   { kind: 'chunk-ended', ...of, attempt: 1, chunk: 0, parts: 1, rows: 2, digest: '00ff', asOf, keys: null },
   { kind: 'ended', ...of, attempt: 1, chunks: 1 },
+  { kind: 'cancelled', ...of, error: { code: 'TABLE_UNREADABLE', message: 'no right' } },
 ];
 
 mkdirSync(FIXTURES[2], { recursive: true });

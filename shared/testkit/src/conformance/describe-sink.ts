@@ -288,6 +288,26 @@ export function describeSink({ engine, guarantee, open }: SinkFixture): void {
       ]);
     });
 
+    test('a table is set aside with its error while its own load is under way, and by no other', async () => {
+      await using run = await SinkRun.open(open);
+      await run.announce();
+      await run.sink.setAside(run.version.source, 'another', { code: 'LOAD_COUNT', message: 'no' });
+      expect((await run.sink.inspect()).tables[0]).toMatchObject({ state: 'before load', error: null });
+      await run.prepare();
+      await run.sink.setAside(run.version.source, LOAD, { code: 'LOAD_COUNT', message: 'no' });
+      expect((await run.sink.inspect()).tables[0]).toMatchObject({
+        state: 'error',
+        error: { code: 'LOAD_COUNT', message: 'no' },
+      });
+      expect(await run.apply([{ kind: 'insert', id: 1, note: 'passed over' }])).toMatchObject({ errors: 1 });
+      expect(await run.ids()).toEqual([]);
+      const older = run.sink;
+      await run.connect();
+      await expect(older.setAside(run.version.source, LOAD, { code: 'X', message: 'late' })).rejects.toMatchObject({
+        code: 'SINK_FENCED',
+      });
+    });
+
     test('another definition under the same name is refused', async () => {
       await using run = await SinkRun.open(open);
       await run.loaded(1);

@@ -254,9 +254,11 @@ async function refuseIfFenced(log: JournalLog, range: LogBounds, { run }: Claima
 
 /** 'second': another starter's claim came first, so this one is not in force. */
 async function claimOnce({ journal, log, appender, claimant }: ClaimTools, signal: AbortSignal): Promise<Claim | 'second'> {
-  const { start, end } = await log.bounds(signal);
-  const id = await journalId(log, { start, end }, signal);
-  if (claimant.held) await refuseIfFenced(log, { start, end }, claimant, signal);
+  const { id, end } = await untilUntrimmed(log, signal, async (range) => {
+    const found = { id: await journalId(log, range, signal), end: range.end };
+    if (claimant.held) await refuseIfFenced(log, range, claimant, signal);
+    return found;
+  });
   const epoch = epochForClaim(end);
   const nonce = `${claimant.run}/${randomUUID()}`;
   const reply = await appender.send([{ value: encodeTakeover({ journal: id, epoch, nonce }, journal.ids.takeover) }], signal);
@@ -267,21 +269,39 @@ async function claimOnce({ journal, log, appender, claimant }: ClaimTools, signa
   const takeover = since.map(({ header }) => header).find((header) => header.kind === 'takeover' && header.nonce === nonce);
   if (takeover?.kind !== 'takeover') throw truncated(journal.topic, epoch, reply);
 
-  const tail = await readTail(log, { start, end: takeover.offset }, signal);
-  switch (judgeClaim(takeover, tail.state.epoch)) {
-    case 'truncated':
-      throw truncated(journal.topic, epoch, takeover.offset);
-    case 'claim-again':
-      return 'second';
-    case 'in-force':
-      return {
-        log,
-        appender,
-        takeover,
-        position: tail.state.position,
-        clock: tail.clock,
-        ...(await tablesAtTail(log, tail, signal)),
-      };
+  return untilUntrimmed(log, signal, async ({ start }) => {
+    const tail = await readTail(log, { start, end: takeover.offset }, signal);
+    switch (judgeClaim(takeover, tail.state.epoch)) {
+      case 'truncated':
+        throw truncated(journal.topic, epoch, takeover.offset);
+      case 'claim-again':
+        return 'second';
+      case 'in-force':
+        return {
+          log,
+          appender,
+          takeover,
+          position: tail.state.position,
+          clock: tail.clock,
+          ...(await tablesAtTail(log, tail, signal)),
+        };
+    }
+  });
+}
+
+/** A sink trims at most once a minute, and what it leaves suffices. */
+const MOST_TRIMS_MET = 5;
+
+/** Reads with the log's bounds of now, and again where a sink has trimmed the log meanwhile: what was its beginning is gone. */
+async function untilUntrimmed<T>(log: JournalLog, signal: AbortSignal, read: (range: LogBounds) => Promise<T>): Promise<T> {
+  for (let met = 0; ; met++) {
+    const range = await log.bounds(signal);
+    try {
+      return await read(range);
+    } catch (error) {
+      const trimmed = error instanceof MillraceError && error.code === 'JOURNAL_TRIMMED';
+      if (!trimmed || met === MOST_TRIMS_MET || (await log.bounds(signal)).start === range.start) throw error;
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { BLOCK_SCHEMA_1_JSON } from '@millrace/codec/block-schema.js';
 import type { SchemaChange } from '@millrace/contract/events.js';
 import type { Checkpoint } from '@millrace/contract/position.js';
 import type { TableVersion } from '@millrace/contract/table.js';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { deleteTopics, type Journal } from './journal.js';
 import type { JournalItem } from './journal-reader.js';
 import { JournalReader } from './journal-reader.js';
@@ -333,6 +333,28 @@ test('a capture that starts again knows every table, however often everything wa
     expect(await trimAll()).toBe(end - 1n);
     expect(await journal.bounds()).toEqual({ start: end - 1n, end });
   }
+});
+
+test.each([1, 2])('a claim goes on where the log is trimmed after it has looked at its bounds for the %i. time', async (look) => {
+  await using journal = await testJournal(await testServers());
+  const table = await journal.registerTable(sampleTable('orders'));
+  {
+    await using writer = await JournalWriter.claim(journal, signal);
+    await writer.send([announcement(1, [[table, VERSION]])]);
+  }
+  const { end } = await journal.bounds();
+  const log = journal.log();
+  const bounds = log.bounds.bind(log);
+  let looks = 0;
+  vi.spyOn(log, 'bounds').mockImplementation(async (...given) => {
+    const seen = await bounds(...given);
+    if (++looks === look) expect(await journal.trim(await checkpointAt(journal, end), end)).toBe(1n);
+    return seen;
+  });
+  const claimed = vi.spyOn(journal, 'log').mockReturnValueOnce(log);
+  await using next = await JournalWriter.claim(journal, signal);
+  claimed.mockRestore();
+  expect(next).toMatchObject({ position: at(1), knownTables: [table] });
 });
 
 test('claims that are not followed by a block leave the last block that tells where the journal stands', async () => {

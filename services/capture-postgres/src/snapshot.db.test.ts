@@ -37,13 +37,8 @@ afterAll(async () => {
 });
 
 async function openSnapshot(chunkSize?: ChunkSize, applicationName = 'millrace:test:snapshot'): Promise<Snapshot> {
-  return await openSecondSnapshot({
-    connection,
-    identity,
-    applicationName,
-    signal: never,
-    ...(chunkSize === undefined ? {} : { chunkSize }),
-  });
+  const size = chunkSize === undefined ? {} : { chunkSize };
+  return await openSecondSnapshot({ connection, identity, applicationName, signal: never, ...size });
 }
 
 async function tableOf(

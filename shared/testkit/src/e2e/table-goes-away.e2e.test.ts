@@ -8,7 +8,8 @@ import { removeFolder, scratchFolder, sharedServers, waitUntil } from '../server
 import type { CommandEnd, MillraceCommand } from './millrace-command.js';
 import { ReplicationPair, told } from './replication-pair.js';
 
-const ROWS = 200_000;
+/** Twice as many chunks as are read at once: the lock is had when the first are read, and the others wait for it. */
+const ROWS = 400_000;
 
 const TABLES = `
   CREATE SCHEMA app;
@@ -27,7 +28,12 @@ class Owner implements AsyncDisposable {
     const client = new pg.Client(pair.urls.source);
     await client.connect();
     await waitUntil(
-      () => finds(client, 'SELECT FROM pg_replication_slots WHERE database = current_database() AND NOT temporary'),
+      // It is listed before it is consistent, and to be that it would wait for the lock's transaction.
+      () =>
+        finds(
+          client,
+          'SELECT FROM pg_replication_slots WHERE database = current_database() AND NOT temporary AND confirmed_flush_lsn IS NOT NULL',
+        ),
       {
         what: 'the slot',
         deadlineMs: 60_000,

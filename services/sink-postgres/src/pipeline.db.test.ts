@@ -129,6 +129,7 @@ test('a session that ends in the middle fails the flush', async () => {
   other.on('error', () => undefined);
   await other.connect();
   const pipeline = new Pipeline(other);
+  // Nobody waits for it: it is what the server is at when the session ends.
   pipeline.add({ text: 'SELECT pg_sleep(60)' });
   const flushed = pipeline.flush();
   other.connection.stream.destroy();

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sharedServers } from '@millrace/testkit/servers.js';
+import { sharedServers, waitUntil } from '@millrace/testkit/servers.js';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Journal, openJournal } from './journal.js';
@@ -8,7 +8,6 @@ import { JournalWriter } from './journal-writer.js';
 import { failure } from './testing/failure.js';
 import { neverAborted, newTopic, readUntil } from './testing/journal-fixture.js';
 import { type ProxiedKafka, startProxiedKafka } from './testing/proxied-kafka.js';
-import { Random } from './testing/random.js';
 import { at, insertedIds, sampleTable, wholeBlock } from './testing/sample-blocks.js';
 
 const signal = neverAborted();
@@ -46,17 +45,21 @@ test('#2 #46 replies lost by broken connections leave every block in force once,
   await using journal = await open();
   await using writer = await JournalWriter.claim(journal, signal);
   const table = await journal.registerTable(sampleTable('orders'));
-  const random = new Random(4711);
   for (let n = 1; n <= 60; n++) {
     const loses = n % 3 === 0;
     if (loses) servers.proxy.stall('to-client');
+    const before = await servers.written(journal.topic);
     let replied = false;
     const sending = writer.send([wholeBlock(table, n)]).then(() => {
       replied = true;
     });
     if (loses) {
-      // The request has gone out and, mostly, is written; its reply is held back and then lost.
-      await sleep(10 + random.below(60));
+      // The block is written; its reply is held back and then lost.
+      await waitUntil(async () => (await servers.written(journal.topic)) > before, {
+        what: 'the block in the log',
+        deadlineMs: 10_000,
+        everyMs: 5,
+      });
       expect(replied).toBe(false);
       servers.proxy.reset();
       servers.proxy.heal();

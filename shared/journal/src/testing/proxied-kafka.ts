@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { type KafkaServer, scratchFolder, startKafka } from '@millrace/testkit/servers.js';
 import { TcpProxy } from '@millrace/testkit/tcp-proxy.js';
 import type { KafkaSettings } from '../kafka/kafka-settings.js';
@@ -10,13 +12,16 @@ export interface ProxiedKafka extends AsyncDisposable {
   readonly proxy: TcpProxy;
   /** All traffic goes by way of the proxy: it is the address that the broker gives of itself. */
   readonly kafka: KafkaSettings;
+  /** Bytes that the broker has written of the first partition of a new topic. */
+  readonly written: (topic: string) => Promise<number>;
 }
 
 export async function startProxiedKafka(): Promise<ProxiedKafka> {
   const port = await freePort();
   const proxy = await TcpProxy.open({ host: '127.0.0.1', port });
+  const dir = await scratchFolder();
   const server = await startKafka({
-    dir: await scratchFolder(),
+    dir,
     port,
     settings: { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${proxy.port}` },
   });
@@ -24,6 +29,7 @@ export async function startProxiedKafka(): Promise<ProxiedKafka> {
     server,
     proxy,
     kafka: plainKafka(`127.0.0.1:${proxy.port}`),
+    written: async (topic) => (await stat(join(dir, 'data', `${topic}-0`, `${'0'.repeat(20)}.log`))).size,
     [Symbol.asyncDispose]: async () => {
       await server[Symbol.asyncDispose]();
       await proxy[Symbol.asyncDispose]();

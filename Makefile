@@ -41,6 +41,7 @@ format: node_modules/.package-lock.json ## Format, and fix what is safe to fix
 
 build: node_modules/.package-lock.json
 	@$(BIN)/tsc -b
+	@$(NODE) services/cli/bundle.js
 
 build-local: node_modules/.package-lock.json
 	@$(BIN)/tsc -b deploy/local

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { BoundedQueue } from './bounded-queue.js';
 import { Changes } from './changes.js';
+import { openAll } from './open-all.js';
 import { Prefetch } from './prefetch.js';
 
 async function* numbers(count: number): AsyncGenerator<{ readonly n: number; readonly byteLength: number }> {
@@ -76,4 +77,22 @@ test('a waiter wakes for a notice and for an abort, and leaves no listener behin
   stop.abort();
   await second;
   await changes.wait(stop.signal);
+});
+
+test('what opened beside something that fails is closed again', async () => {
+  const closed: string[] = [];
+  const opening = (name: string): AsyncDisposable => ({
+    [Symbol.asyncDispose]: () => {
+      closed.push(name);
+      return Promise.resolve();
+    },
+  });
+  const late = Promise.resolve().then(() => opening('late'));
+  await expect(openAll([Promise.resolve(opening('early')), Promise.reject(new Error('refused')), late])).rejects.toThrow(
+    'refused',
+  );
+  expect(closed).toEqual(['early', 'late']);
+  const both = await openAll([Promise.resolve(opening('one')), Promise.resolve(opening('two'))]);
+  expect(both).toHaveLength(2);
+  expect(closed).toEqual(['early', 'late']);
 });

@@ -37,11 +37,14 @@ export async function openJournal(options: TopicOptions): Promise<Journal> {
   const { client, registry, ids, maxMessageBytes } = await openTopic<JournalSchemaIds>(options, {
     partitions: 1,
     anyPartitions: false,
-    register: async (schemas) => ({
-      takeover: await schemas.registerRecord('Takeover', TAKEOVER_SCHEMA_JSON, signal),
-      block: await schemas.registerRecord('Block', BLOCK_SCHEMA_JSON, signal),
-      block1: await schemas.findRecord('Block', BLOCK_SCHEMA_1_JSON, signal),
-    }),
+    register: async (schemas) => {
+      const [takeover, block, block1] = await Promise.all([
+        schemas.registerRecord('Takeover', TAKEOVER_SCHEMA_JSON, signal),
+        schemas.registerRecord('Block', BLOCK_SCHEMA_JSON, signal),
+        schemas.findRecord('Block', BLOCK_SCHEMA_1_JSON, signal),
+      ]);
+      return { takeover, block, block1 };
+    },
   });
   return new Journal({
     client,

@@ -35,10 +35,13 @@ export async function openLoadTopic(options: LoadTopicOptions): Promise<LoadTopi
   const { client, ids, partitions } = await openTopic<LoadSchemaIds>(options, {
     partitions: 1 + (options.lanes ?? DEFAULT_LANES),
     anyPartitions: true,
-    register: async (registry) => ({
-      load: await registry.registerRecord('LoadRecord', LOAD_SCHEMA_JSON, signal),
-      load1: await registry.findRecord('LoadRecord', LOAD_SCHEMA_1_JSON, signal),
-    }),
+    register: async (registry) => {
+      const [load, load1] = await Promise.all([
+        registry.registerRecord('LoadRecord', LOAD_SCHEMA_JSON, signal),
+        registry.findRecord('LoadRecord', LOAD_SCHEMA_1_JSON, signal),
+      ]);
+      return { load, load1 };
+    },
   });
   return new LoadTopic({ client, topic, ids, lanes: partitions - 1, metrics: options.metrics ?? NO_METRICS });
 }

@@ -14,10 +14,14 @@ import { createReporter, type Reporter } from '../run/reporter.js';
 import { openRunMetrics } from '../run/run-metrics.js';
 import { type Outcome, supervise } from '../run/supervisor.js';
 import { reachGoal } from '../run/until.js';
+import { SpareWorkers } from '../run/worker-process.js';
 import { removeTask } from '../task/remove-task.js';
 import { openTask, type Task } from '../task/task.js';
 import { IncarnationProgress } from '../worker/incarnation-progress.js';
+import type { WorkerRole } from '../worker/messages.js';
 import { runIncarnations } from '../worker/retry.js';
+
+const ROLES: readonly WorkerRole[] = ['capture', 'sink'];
 
 /** `millrace run`: both services of one task in the foreground. Returns the exit code. */
 export async function runCommand(config: TaskConfig): Promise<number> {
@@ -48,6 +52,7 @@ async function run(config: TaskConfig, { progress, reporter, signal }: Running):
   try {
     await using metrics = await openRunMetrics(config);
     const task = await openTask(config);
+    using workers = new SpareWorkers(ROLES.length, reporter.log);
     if (task.settings.ignored.length > 0) reporter.ignoredSettings(task.settings.ignored);
     const { pristine, findings } = await preflight(task, reporter, signal);
     const refusal = refusalOf(findings);
@@ -62,9 +67,10 @@ async function run(config: TaskConfig, { progress, reporter, signal }: Running):
       return exitCodeOf('loaded');
     }
     const ended = await supervise(
-      ['capture', 'sink'],
+      ROLES,
       {
         config,
+        workers,
         onMessage: (role, message) => {
           progress.take(role, message);
           metrics?.take(message);
@@ -75,7 +81,6 @@ async function run(config: TaskConfig, { progress, reporter, signal }: Running):
           metrics?.restarted(role);
           reporter.restarting(role, cause, inMs);
         },
-        ...(reporter.log === undefined ? {} : { onLog: reporter.log }),
         reached: (stopping) => goal(task, progress, stopping),
       },
       signal,

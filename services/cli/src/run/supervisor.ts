@@ -7,7 +7,7 @@ import { AbortScope, onAbort } from '@millrace/flow/abort.js';
 import { describeFailure } from '../failure.js';
 import { type FromWorker, tellsOfClaim, type WorkerFailure, type WorkerRole } from '../worker/messages.js';
 import { RestartPolicy } from './restart-policy.js';
-import { WorkerProcess } from './worker-process.js';
+import type { SpareWorkers, WorkerProcess } from './worker-process.js';
 
 /** Within the 10 s that a clean stop may take. */
 const STOP_GRACE_MS = 7_000;
@@ -27,8 +27,7 @@ export interface SupervisorOptions {
   readonly onMessage: (role: WorkerRole, message: FromWorker) => void;
   readonly onStarted: (role: WorkerRole, pid: number) => void;
   readonly onRestart: (role: WorkerRole, cause: string, inMs: number) => void;
-  /** What a worker logs; absent: it goes to our own stderr as it is. */
-  readonly onLog?: (text: string) => void;
+  readonly workers: SpareWorkers;
   /** Resolves with the reason when the run has reached its `--until`. */
   readonly reached: (signal: AbortSignal) => Promise<'loaded' | 'caught-up' | null>;
 }
@@ -76,10 +75,8 @@ async function keepAlive(
       restarts.heard(message);
       options.onMessage(role, message);
     };
-    const worker = new WorkerProcess(
-      { kind: 'start', role, config: options.config, claimant: { run, held } },
-      { onMessage, ...(options.onLog === undefined ? {} : { onLog: options.onLog }) },
-    );
+    const worker = options.workers.take();
+    worker.start({ kind: 'start', role, config: options.config, claimant: { run, held } }, onMessage);
     if (worker.pid !== undefined) options.onStarted(role, worker.pid);
     const exit = await watch(worker, signal);
     if (signal.aborted) return STOPPED;

@@ -1,5 +1,6 @@
 import { runCapture } from '@millrace/capture-runtime/capture.js';
 import type { Claimant } from '@millrace/contract/task.js';
+import { openAll } from '@millrace/flow/open-all.js';
 import { openJournal } from '@millrace/journal/journal.js';
 import { openLoadTopic } from '@millrace/journal/load-topic.js';
 import type { Logger } from '@millrace/telemetry/log.js';
@@ -28,22 +29,14 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
   const onOutage = occasionally(onRetry);
   const incarnation = async (): Promise<void> => {
     await using source = await task.openSource();
-    await using journal = await openJournal({
-      kafka: task.kafka,
-      registry: task.registry,
-      topic: task.topics.journal,
-      create: true,
-      onRetry: onOutage,
-      signal,
-    });
-    await using loadTopic = await openLoadTopic({
-      kafka: task.kafka,
-      registry: task.registry,
-      topic: task.topics.load,
-      create: true,
-      onRetry: onOutage,
-      signal,
-    });
+    const { kafka, registry, topics } = task;
+    const options = { kafka, registry, create: true, onRetry: onOutage, signal };
+    const opened = await openAll([
+      openJournal({ ...options, topic: topics.journal }),
+      openLoadTopic({ ...options, topic: topics.load }),
+    ]);
+    await using journal = opened[0];
+    await using loadTopic = opened[1];
     await runCapture(
       {
         task: task.config.name,

@@ -1,3 +1,4 @@
+import { openAll } from '@millrace/flow/open-all.js';
 import { DeadLetterWriter } from '@millrace/journal/dead-letter-topic.js';
 import { openJournal } from '@millrace/journal/journal.js';
 import { openLoadTopic } from '@millrace/journal/load-topic.js';
@@ -15,30 +16,16 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
   const onOutage = occasionally(onRetry);
   const incarnation = async (): Promise<void> => {
     await using sink = await task.openSink();
-    await using journal = await openJournal({
-      kafka: task.kafka,
-      registry: task.registry,
-      topic: task.topics.journal,
-      create: true,
-      onRetry: onOutage,
-      signal,
-    });
-    await using loadTopic = await openLoadTopic({
-      kafka: task.kafka,
-      registry: task.registry,
-      topic: task.topics.load,
-      create: true,
-      onRetry: onOutage,
-      signal,
-    });
-    await using deadLetters = await DeadLetterWriter.open({
-      kafka: task.kafka,
-      registry: task.registry,
-      topic: task.topics.deadLetters,
-      create: true,
-      onRetry: onOutage,
-      signal,
-    });
+    const { kafka, registry, topics } = task;
+    const options = { kafka, registry, create: true, onRetry: onOutage, signal };
+    const opened = await openAll([
+      openJournal({ ...options, topic: topics.journal }),
+      openLoadTopic({ ...options, topic: topics.load }),
+      DeadLetterWriter.open({ ...options, topic: topics.deadLetters }),
+    ]);
+    await using journal = opened[0];
+    await using loadTopic = opened[1];
+    await using deadLetters = opened[2];
     await runSink(
       {
         definition: task.definition,

@@ -5,7 +5,7 @@ import { startWorker, withDebezium } from './debezium.js';
 import { loadByDebezium, runDebezium, runDebeziumCapture, withLastRows } from './debezium-run.js';
 import { runEndToEnd } from './end-to-end-run.js';
 import { emptyLoadTarget, fillLoadTable, LOAD_TABLE, loadByMillrace } from './full-load.js';
-import { LATENCY_TASK, type Load, measure, measureMillrace, type Percentiles, said as saidLatency } from './latency.js';
+import { type Load, measure, measureMillrace, type Percentiles, said as saidLatency } from './latency.js';
 import { type Goal, type Line, lineOf, plain, rate, type Sample } from './line.js';
 import { createBaseSlot, dropBaseSlot, publishToPeers, withCopiedSlot, withNewSlot } from './peer-slot.js';
 import { type Cost, totalMicros } from './process-cost.js';
@@ -166,7 +166,6 @@ export async function debeziumLatencyLines(
   { runs, report, load }: DebeziumLines & { readonly load: Load },
 ): Promise<readonly Line[]> {
   await createWorkload([servers.source.url, servers.target.url], insertWorkload(0));
-  await prepareTask(servers, LATENCY_TASK);
   await publishToPeers(servers, ['events']);
   const ours: Percentiles[] = [];
   const peers: Percentiles[] = [];
@@ -184,7 +183,6 @@ export async function debeziumLatencyLines(
     peers.push(measured);
     report(`  latency ${run + 1}: ${saidLatency(ours)}; ${PEER} ${saidLatency(peers)}`);
   }
-  await removeTask(servers, LATENCY_TASK);
   const line = (which: keyof Percentiles): Line => {
     const of = (all: readonly Percentiles[]): readonly Sample[] => plain(all.map((measured) => measured[which]));
     const peer = { name: PEER, samples: of(peers) };

@@ -6,8 +6,8 @@ import type { BenchServers } from './servers.js';
 import { createWorkload, insertWorkload } from './workload.js';
 
 const TASK = 'idle';
-/** Until what a start costs is over. */
-const SETTLE_MS = 10_000;
+/** Until what a start costs is over: V8 takes half a minute of rest as its reason to collect what the start has left. */
+const SETTLE_MS = 45_000;
 
 /** A task with nothing to do, for some seconds: its processes' share of a core, and their sizes. */
 export async function idleLines(

@@ -8,8 +8,7 @@ import { createWorkload, insertWorkload } from './workload.js';
 
 const ROWS_PER_TRANSACTION = 2;
 const SESSIONS = 4;
-/** The task whose latency is measured. */
-export const LATENCY_TASK = 'latency';
+const TASK = 'latency';
 /** The first moments of a run compile the code and warm the caches of both ends. */
 const WARM_UP_SECONDS = 5;
 const ARRIVAL_DEADLINE_MS = 120_000;
@@ -32,7 +31,6 @@ export interface Percentiles {
 export async function latencyLines(servers: BenchServers, options: LatencyLines): Promise<readonly Line[]> {
   const { transactionsPerSecond, seconds, runs, maximum, report } = options;
   await createWorkload([servers.source.url, servers.target.url], insertWorkload(0));
-  await prepareTask(servers, LATENCY_TASK);
   const ours: Percentiles[] = [];
   const peers: Percentiles[] = [];
   const load = { perSecond: transactionsPerSecond, seconds };
@@ -55,7 +53,6 @@ export async function latencyLines(servers: BenchServers, options: LatencyLines)
       }),
     );
   }
-  await removeTask(servers, LATENCY_TASK);
   return lines;
 
   function quantile(which: keyof Percentiles, bound: number): Line {
@@ -76,13 +73,16 @@ export interface Load {
   readonly seconds: number;
 }
 
+/** A task of its own for each run: one that had been stopped meanwhile would first bring what its peer has brought already. */
 export async function measureMillrace(servers: BenchServers, load: Load): Promise<Percentiles> {
-  const run = startMillrace(servers, 'run', LATENCY_TASK);
+  await prepareTask(servers, TASK);
+  const run = startMillrace(servers, 'run', TASK);
   try {
-    await slotIsActive(servers, slotOf(LATENCY_TASK));
+    await slotIsActive(servers, slotOf(TASK));
     return await measure(servers, load);
   } finally {
     await run.stop();
+    await removeTask(servers, TASK);
   }
 }
 

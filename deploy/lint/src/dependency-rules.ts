@@ -51,6 +51,7 @@ const PURE_PACKAGES = new Set(['shared/mapping', 'shared/codec']);
 const PURE_IMPORTS = new Set([
   '@millrace/contract',
   '@millrace/errors',
+  '@node-rs/crc32',
   'avsc',
   'zod',
   'node:buffer',

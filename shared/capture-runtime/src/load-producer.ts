@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { ChunkDigest } from '@millrace/codec/chunk-digest.js';
 import type { LoadEvent } from '@millrace/codec/load-record.js';
 import { tableKey } from '@millrace/codec/table-key.js';
 import type { ChunkEncoding, ChunkSpec, RowFilter, Snapshot, SnapshotTable } from '@millrace/contract/load.js';
@@ -342,7 +342,7 @@ export class LoadProducer {
     const { topic } = this.#options;
     const { pending, table, chunk } = job;
     const about = { load: pending.load, table: pending.version.source, attempt: pending.attempt, chunk: chunk.index };
-    const digest = createHash('sha256');
+    const digest = new ChunkDigest();
     let rows = 0;
     let parts = 0;
     for await (const part of snapshot.read(table, pending.version, chunk, signal)) {
@@ -357,7 +357,7 @@ export class LoadProducer {
       ...about,
       parts,
       rows,
-      digest: digest.digest('hex'),
+      digest: digest.hex,
       asOf: snapshot.position,
       keys: chunk.keys,
     };

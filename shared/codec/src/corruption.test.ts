@@ -166,12 +166,12 @@ describe('a damaged load record', () => {
     for (let bit = FRAME_BYTES * 8; bit < framed.length * 8; bit++) {
       const damaged = Uint8Array.from(framed);
       damaged[bit >> 3] = (damaged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(() => decodeLoadRecord(damaged, { load: 5, load1: null }, 'load partition 0 offset 3')).toThrow(
+      expect(() => decodeLoadRecord(damaged, { load: 5, load1: null, load2: null }, 'load partition 0 offset 3')).toThrow(
         expect.objectContaining({ code: 'JOURNAL_CORRUPT' }),
       );
     }
     for (let length = FRAME_BYTES; length < framed.length; length++) {
-      expect(() => decodeLoadRecord(framed.subarray(0, length), { load: 5, load1: null }, 'here')).toThrow(
+      expect(() => decodeLoadRecord(framed.subarray(0, length), { load: 5, load1: null, load2: null }, 'here')).toThrow(
         expect.objectContaining({ code: 'JOURNAL_CORRUPT' }),
       );
     }

@@ -115,7 +115,7 @@ describe('load record', () => {
     ]);
     sealChecksum(expected);
     expect(Buffer.from(framed).equals(expected)).toBe(true);
-    expect(normal(decodeLoadRecord(framed, { load: id, load1: null }, 'here'))).toEqual(of);
+    expect(normal(decodeLoadRecord(framed, { load: id, load1: null, load2: null }, 'here'))).toEqual(of);
   });
 
   test('one of another schema is refused as foreign', () => {
@@ -123,7 +123,7 @@ describe('load record', () => {
       { kind: 'ended', epoch: 1n, load: 'l', table: { schema: 's', table: 't' }, attempt: 1, chunks: 1 },
       5,
     );
-    expect(() => decodeLoadRecord(framed, { load: 6, load1: null }, 'load partition 1 offset 2')).toThrow(
+    expect(() => decodeLoadRecord(framed, { load: 6, load1: null, load2: null }, 'load partition 1 offset 2')).toThrow(
       expect.objectContaining({ code: 'RECORD_FOREIGN' }),
     );
   });

@@ -38,12 +38,12 @@ export type LoadEvent =
   | ({ readonly kind: 'chunk-began'; readonly attempt: number; readonly chunk: ChunkSpec; readonly lane: number } & OfLoad)
   /** Whole rows; `seq` counts the attempt's parts from 0. `bytes` of a decoded record is a view of the message. */
   | ({ readonly kind: 'rows'; readonly seq: number; readonly rows: number; readonly bytes: Uint8Array } & OfChunk)
-  /** The chunk is complete: `parts` many 'rows' with `rows` rows; `digest` is the SHA-256 of their bytes in hexadecimal. */
+  /** The chunk is complete: `parts` many 'rows' with `rows` rows; `digest` is a ChunkDigest's, null in formats that had another. */
   | ({
       readonly kind: 'chunk-ended';
       readonly parts: number;
       readonly rows: number;
-      readonly digest: string;
+      readonly digest: string | null;
       readonly asOf: Position;
       readonly keys: KeyRange | null;
     } & OfChunk)
@@ -69,8 +69,9 @@ export type LoadChunkEnded = LoadRecord & { readonly kind: 'chunk-ended' };
 /** Registry ids of the load topic's schemas (load-schema.ts). */
 export interface LoadSchemaIds {
   readonly load: number;
-  /** Of records in format 1; null: the registry has no such schema for this topic, so there are none. */
+  /** Of records in formats 1 and 2; null: the registry has no such schema for this topic, so there are none. */
   readonly load1: number | null;
+  readonly load2: number | null;
 }
 
 /** The names, ids and numbers of a record; rarely more, and the buffer grows where it is. */
@@ -134,7 +135,7 @@ function writeEvent(out: ByteWriter, event: LoadEvent): void {
       out.int(event.chunk);
       out.int(event.parts);
       out.safeLong(event.rows);
-      out.text(event.digest);
+      out.text(event.digest ?? '');
       writePosition(out, event.asOf);
       writeKeys(out, event.keys);
       break;
@@ -177,7 +178,7 @@ function writeKeys(out: ByteWriter, keys: KeyRange | null): void {
  */
 export function decodeLoadRecord(framed: Uint8Array, ids: LoadSchemaIds, where: string): LoadRecord {
   const id = registryIdOf(framed, where);
-  const format = id === ids.load ? 2 : id === ids.load1 ? 1 : null;
+  const format = id === ids.load ? 3 : id === ids.load2 ? 2 : id === ids.load1 ? 1 : null;
   if (format === null) throw new MillraceError('RECORD_FOREIGN', { where, what: `its schema has the registry id ${id}` });
   const reader = openChecksummedFrame(framed, where);
   const epoch = reader.bigint();
@@ -232,7 +233,7 @@ function readEvent(reader: ByteReader, of: OfLoad, format: LoadFormat): LoadEven
         chunk: reader.int(),
         parts: reader.int(),
         rows: reader.safeLong(),
-        digest: reader.text(),
+        digest: readDigest(reader, format),
         asOf: readPosition(reader),
         keys: readKeys(reader),
       };
@@ -243,6 +244,11 @@ function readEvent(reader: ByteReader, of: OfLoad, format: LoadFormat): LoadEven
     default:
       throw reader.corrupt(`there is no load event ${kind}`);
   }
+}
+
+function readDigest(reader: ByteReader, format: LoadFormat): string | null {
+  const digest = reader.text();
+  return format < 3 ? null : digest;
 }
 
 function readPosition(reader: ByteReader): Position {

@@ -41,8 +41,11 @@ const cancelled = record(
   'The load brings no rows any more. With an error, it could not be read and is set aside; without, the journal drops it or sets it aside.',
 );
 
-/** Versions of a load topic's records. 2 adds the snapshot's time to Began, and Cancelled. Each has a schema id of its own, by which a reader tells them apart. */
-export type LoadFormat = 1 | 2;
+/**
+ * Versions of a load topic's records. 2 adds the snapshot's time to Began, and Cancelled; 3 has another digest. Each has a schema id of its
+ * own, by which a reader tells them apart.
+ */
+export type LoadFormat = 1 | 2 | 3;
 
 /** Schema of every record of a load topic, `millrace.Load`. A name is defined where it is used first. */
 const loadSchema = (format: LoadFormat): string =>
@@ -79,7 +82,7 @@ const loadSchema = (format: LoadFormat): string =>
             asOf: 'Position',
             keys: ['null', 'KeyRange'],
           },
-          'The attempt at the chunk is complete: what its Rows together come to; digest is the SHA-256 of their bytes.',
+          `The attempt at the chunk is complete: what its Rows together come to; digest is the ${format < 3 ? 'SHA-256' : 'CRC-32C'} of their bytes.`,
         ),
         record('Ended', { attempt: 'int', chunks: 'int' }, 'The table was cut into this many chunks, and all are complete.'),
         ...(format === 1 ? [] : [cancelled]),
@@ -88,9 +91,10 @@ const loadSchema = (format: LoadFormat): string =>
   });
 
 /** What is written. */
-export const LOAD_SCHEMA_JSON = loadSchema(2);
+export const LOAD_SCHEMA_JSON = loadSchema(3);
 /** What was written before, and is read for ever. */
 export const LOAD_SCHEMA_1_JSON = loadSchema(1);
+export const LOAD_SCHEMA_2_JSON = loadSchema(2);
 
 /** Index of each kind in the union. */
 export const LOAD_EVENT = {

@@ -6,7 +6,7 @@ import {
   type LoadSchemaIds,
   loadRecordWriter,
 } from '@millrace/codec/load-record.js';
-import { LOAD_SCHEMA_1_JSON, LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
+import { LOAD_SCHEMA_1_JSON, LOAD_SCHEMA_2_JSON, LOAD_SCHEMA_JSON } from '@millrace/codec/load-schema.js';
 import { assertNever, invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { type JournalMetrics, NO_METRICS } from './journal-metrics.js';
 import { AppendQueue, SEQ_HEADER } from './kafka/append-queue.js';
@@ -36,11 +36,12 @@ export async function openLoadTopic(options: LoadTopicOptions): Promise<LoadTopi
     partitions: 1 + (options.lanes ?? DEFAULT_LANES),
     anyPartitions: true,
     register: async (registry) => {
-      const [load, load1] = await Promise.all([
+      const [load, load1, load2] = await Promise.all([
         registry.registerRecord('LoadRecord', LOAD_SCHEMA_JSON, signal),
         registry.findRecord('LoadRecord', LOAD_SCHEMA_1_JSON, signal),
+        registry.findRecord('LoadRecord', LOAD_SCHEMA_2_JSON, signal),
       ]);
-      return { load, load1 };
+      return { load, load1, load2 };
     },
   });
   return new LoadTopic({ client, topic, ids, lanes: partitions - 1, metrics: options.metrics ?? NO_METRICS });

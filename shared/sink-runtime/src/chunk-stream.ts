@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { ChunkDigest } from '@millrace/codec/chunk-digest.js';
 import type { LoadChunkEnded, LoadRows } from '@millrace/codec/load-record.js';
 import type { ChunkPart } from '@millrace/contract/load.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
@@ -9,7 +9,7 @@ import { Changes } from '@millrace/flow/changes.js';
  * sink has taken the last one), and the stream ends only when the End record's count and digest agree with what went through.
  */
 export class ChunkStream {
-  readonly #digest = createHash('sha256');
+  readonly #digest = new ChunkDigest();
   #next: ChunkPart | undefined;
   #parts = 0;
   #rows = 0;
@@ -33,7 +33,8 @@ export class ChunkStream {
 
   /** @throws MillraceError LOAD_CORRUPT where parts, rows or digest differ from what the capture wrote. */
   end(record: LoadChunkEnded): void {
-    const same = record.parts === this.#parts && record.rows === this.#rows && record.digest === this.#digest.digest('hex');
+    const sameBytes = record.digest === null || record.digest === this.#digest.hex;
+    const same = record.parts === this.#parts && record.rows === this.#rows && sameBytes;
     if (!same) {
       const error = new MillraceError('LOAD_CORRUPT', {
         what: `chunk ${record.chunk}: ${this.#parts} parts and ${this.#rows} rows arrived, ${record.parts} and ${record.rows} were written`,

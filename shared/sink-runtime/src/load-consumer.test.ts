@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
+import { ChunkDigest } from '@millrace/codec/chunk-digest.js';
 import type { LoadEvent, LoadRecord } from '@millrace/codec/load-record.js';
 import { newTableVersion } from '@millrace/codec/row-schema.js';
 import type { LoadChunk } from '@millrace/contract/load.js';
@@ -297,7 +297,9 @@ function writtenBy(random: (bound: number) => number): readonly Append[] {
   const rowsOf = (epoch: bigint, name: string, load: string, attempt: number, chunk: number): Append[] => {
     const about = { load, table: tableOf(name), attempt, chunk };
     const parts = Array.from({ length: PARTS }, (_, seq) => Buffer.from(`${load}/${chunk}/${seq};`));
-    const digest = createHash('sha256').update(Buffer.concat(parts)).digest('hex');
+    const taken = new ChunkDigest();
+    for (const part of parts) taken.update(part);
+    const digest = taken.hex;
     const rows = parts.map((bytes, seq): LoadRecord => ({ kind: 'rows', ...about, seq, rows: 1, bytes, epoch }));
     const end: LoadRecord = { kind: 'chunk-ended', ...about, parts: PARTS, rows: PARTS, digest, asOf, keys: null, epoch };
     return [...rows, end].map((record) => ({ partition: 1 + (chunk % LANES), record }));

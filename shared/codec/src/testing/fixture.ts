@@ -1,7 +1,11 @@
 import { UNCHANGED } from '@millrace/contract/row.js';
 
 /** Directories of the records that every later version must read, by the version of the journal's format. */
-export const FIXTURES = { 1: new URL('../../fixtures/v1/', import.meta.url), 2: new URL('../../fixtures/v2/', import.meta.url) };
+export const FIXTURES = {
+  1: new URL('../../fixtures/v1/', import.meta.url),
+  2: new URL('../../fixtures/v2/', import.meta.url),
+  3: new URL('../../fixtures/v3/', import.meta.url),
+};
 
 /** Values as JSON text that keeps them apart: 5n is "5n", bytes are "0x…", unchanged is "(unchanged)", -0 and NaN are named. */
 export function fixtureJson(value: unknown): string {

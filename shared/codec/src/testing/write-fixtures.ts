@@ -17,7 +17,7 @@ import { positionAt, type ScriptEvent, SOURCE, TIMELINE, writeEvents } from './e
 import { FIXTURES, fixtureJson } from './fixture.js';
 
 function write(name: string, content: string | Uint8Array): void {
-  const file = new URL(name, FIXTURES[2]);
+  const file = new URL(name, FIXTURES[3]);
   if (!existsSync(file)) writeFileSync(file, content);
 }
 
@@ -107,12 +107,12 @@ const load: readonly LoadRecord[] = [
   },
   { kind: 'chunk-began', ...of, attempt: 1, chunk: { index: 0, locator: 'ctid (0,1)', keys }, lane: 3 },
   { kind: 'rows', ...of, attempt: 1, chunk: 0, seq: 0, rows: 2, bytes: Buffer.from('1\ta\n2\tb\n') },
-  { kind: 'chunk-ended', ...of, attempt: 1, chunk: 0, parts: 1, rows: 2, digest: '00ff', asOf, keys: null },
+  { kind: 'chunk-ended', ...of, attempt: 1, chunk: 0, parts: 1, rows: 2, digest: '0000ffff', asOf, keys: null },
   { kind: 'ended', ...of, attempt: 1, chunks: 1 },
   { kind: 'cancelled', ...of, error: { code: 'TABLE_UNREADABLE', message: 'no right' } },
 ];
 
-mkdirSync(FIXTURES[2], { recursive: true });
+mkdirSync(FIXTURES[3], { recursive: true });
 write('block.avsc', BLOCK_SCHEMA_JSON);
 write('takeover.avsc', TAKEOVER_SCHEMA_JSON);
 write('load.avsc', LOAD_SCHEMA_JSON);

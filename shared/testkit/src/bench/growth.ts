@@ -1,6 +1,8 @@
 import { withClient } from '@millrace/local/postgres.js';
+import { said } from './backlog-lines.js';
 import { runEndToEnd } from './end-to-end-run.js';
 import { cpuPerRow, type Line, lineOf, plain } from './line.js';
+import type { Cost } from './process-cost.js';
 import { prepareTask, removeTask, sentinelArrived, slotIsActive, slotOf, startMillrace } from './run.js';
 import type { BenchServers } from './servers.js';
 import { createWorkload, insertWorkload, type Workload, writeBacklog } from './workload.js';
@@ -17,10 +19,9 @@ export interface GrowthLines {
 /** What must not grow: the cost of a row, the time to start again over a long journal, the time to start with many tables. */
 export async function growthLines(servers: BenchServers, { rows, report }: GrowthLines): Promise<readonly Line[]> {
   const few = await backlogCost(servers, rows);
+  report(`  ${rows.toLocaleString('en-US')} rows: ${said([few], { changes: rows })}`);
   const many = await backlogCost(servers, rows * 10);
-  report(
-    `  ${few.value.toFixed(2)} CPU µs/row for ${rows.toLocaleString('en-US')} rows, ${many.value.toFixed(2)} for ten times as many`,
-  );
+  report(`  ten times as many: ${said([many], { changes: rows * 10 })}`);
   const restart = await secondsToRow(servers);
   report(
     `  with ${(rows * 10).toLocaleString('en-US')} events in the journal, a row arrives ${restart.toFixed(2)} s after the start`,
@@ -32,8 +33,8 @@ export async function growthLines(servers: BenchServers, { rows, report }: Growt
     lineOf({
       name: `CPU per row, ${(rows * 10).toLocaleString('en-US')} rows against ${rows.toLocaleString('en-US')}`,
       unit: 'µs/row',
-      samples: [many],
-      peer: { name: 'the smaller backlog', samples: [few] },
+      samples: [cpuPerRow(many, rows * 10)],
+      peer: { name: 'the smaller backlog', samples: [cpuPerRow(few, rows)] },
       goal: { of: 'ratio', is: 'at most', bound: 1.1 },
     }),
     secondsLine(`restart over ${(rows * 10).toLocaleString('en-US')} events until a row arrives`, restart, 3),
@@ -46,14 +47,14 @@ function secondsLine(name: string, seconds: number, bound: number): Line {
 }
 
 /** Drains a backlog of inserts; the task stays, with its journal. */
-async function backlogCost(servers: BenchServers, rows: number) {
+async function backlogCost(servers: BenchServers, rows: number): Promise<Cost> {
   const workload = insertWorkload(rows);
   const { source, target } = servers;
   await createWorkload([source.url, target.url], workload);
   await removeTask(servers, TASK);
   await prepareTask(servers, TASK);
   await writeBacklog(source.url, workload);
-  return cpuPerRow(await runEndToEnd(servers, TASK), rows);
+  return runEndToEnd(servers, TASK);
 }
 
 /** A row that is there when the command starts: until it can be read in the target. */

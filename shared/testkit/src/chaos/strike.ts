@@ -106,6 +106,8 @@ async function freezeServer({ random, servers }: Battlefield, name: keyof Stack[
  */
 async function zombie(field: Battlefield, roles: readonly Role[]): Promise<void> {
   const sleeper = field.run;
+  // A run that has claimed nothing yet would, once awake, be the newer of the two, and rightly fence the other.
+  await field.progress();
   sleeper.signalSupervisor('SIGSTOP');
   for (const role of roles) sleeper.signalWorker(role, 'SIGSTOP');
   field.run = field.startRun();

@@ -13,6 +13,7 @@ import { copyChunk, type RefusedRow } from './load.js';
 import { emptyTable, prepareTable } from './prepare.js';
 import { openSinkSession } from './session.js';
 import { chunkOf, column, table, textPart, versionOf } from './testing/table-schemas.js';
+import { inTransaction } from './transaction.js';
 
 let database: TestDatabase;
 let client: Client;
@@ -31,23 +32,11 @@ async function prepare(
   schema: TableSchema,
   preparation: 'DO_NOTHING' | 'DROP_AND_CREATE' | 'TRUNCATE_BEFORE_LOAD' = 'DO_NOTHING',
 ) {
-  return await inTransaction(() => prepareTable(client, schema, preparation));
-}
-
-async function inTransaction<T>(work: () => Promise<T>): Promise<T> {
-  await client.query('BEGIN');
-  try {
-    const result = await work();
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK');
-    throw error;
-  }
+  return await inTransaction(client, () => prepareTable(client, schema, preparation));
 }
 
 async function load(schema: TableSchema, lines: readonly string[], refuse?: (row: RefusedRow) => Promise<void>) {
-  return await inTransaction(() =>
+  return await inTransaction(client, () =>
     copyChunk(client, chunkOf(versionOf(schema), 'postgresql-copy-text', [textPart(...lines)]), refuse),
   );
 }
@@ -72,8 +61,8 @@ test('a table is made with types, NOT NULL, defaults, sequences, generated colum
   expect(await prepare(accounts)).toEqual({ created: true, wasEmpty: true, findings: [] });
   const copied = await load(accounts, ['7\t70\tAda\t1.50', '8\t80\t\\N\t-2.00']);
   expect(copied).toEqual({ rows: 2n, refused: 0 });
-  await inTransaction(() => finishTable(client, accounts));
-  await inTransaction(() => finishTable(client, accounts));
+  await inTransaction(client, () => finishTable(client, accounts));
+  await inTransaction(client, () => finishTable(client, accounts));
   expect(
     await rowsOf('INSERT INTO app.accounts DEFAULT VALUES RETURNING id, "No"::text, owner, balance::text, twice::text'),
   ).toEqual([[9, '81', 'nobody', '0.00', '0.00']]);
@@ -97,7 +86,7 @@ test('a table is made with types, NOT NULL, defaults, sequences, generated colum
 test('names that are taken in the target give way to free ones', async () => {
   await client.query('CREATE SCHEMA app; CREATE SEQUENCE app."Acc ""1"" seq"; CREATE TABLE app.accounts_pkey ()');
   await prepare(accounts);
-  await inTransaction(() => finishTable(client, accounts));
+  await inTransaction(client, () => finishTable(client, accounts));
   expect(await rowsOf(`SELECT pg_get_serial_sequence('app.accounts', 'id')`)).toEqual([['app."Acc ""1"" seq_1"']]);
   expect(
     await rowsOf(`SELECT count(*)::int FROM pg_constraint WHERE conrelid = 'app.accounts'::regclass AND contype = 'p'`),
@@ -132,7 +121,7 @@ test('identifiers that need quoting stay what they are', async () => {
   );
   await prepare(schema);
   await load(schema, ['1\tone']);
-  await inTransaction(() => finishTable(client, schema));
+  await inTransaction(client, () => finishTable(client, schema));
   expect(
     await rowsOf(
       `SELECT nspname, relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' AND relname = $$${name}$$`,
@@ -199,10 +188,10 @@ test('a table that a foreign key points to is emptied without touching the other
   await client.query(`CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY); CREATE TABLE app.child (t int REFERENCES app.t ON DELETE CASCADE);
     INSERT INTO app.t VALUES (1); INSERT INTO app.child VALUES (1)`);
   const schema = table('t', [column('id', 'integer', { nullable: false })], { primaryKey: ['id'] });
-  await inTransaction(() => emptyTable(client, schema));
+  await inTransaction(client, () => emptyTable(client, schema));
   expect(await rowsOf('SELECT (SELECT count(*)::int FROM app.t), (SELECT count(*)::int FROM app.child)')).toEqual([[0, 1]]);
   await client.query('SET session_replication_role = origin; INSERT INTO app.t VALUES (1)');
-  await expect(inTransaction(() => emptyTable(client, schema))).rejects.toMatchObject({ code: 'TARGET_TABLE_IN_USE' });
+  await expect(inTransaction(client, () => emptyTable(client, schema))).rejects.toMatchObject({ code: 'TARGET_TABLE_IN_USE' });
   await expect(prepare(schema, 'DROP_AND_CREATE')).rejects.toMatchObject({ code: 'TARGET_TABLE_IN_USE' });
 });
 
@@ -262,7 +251,7 @@ test('an attempt that is abandoned in the middle leaves the session usable', asy
       throw new Error('abandoned');
     })(),
   };
-  await expect(inTransaction(() => copyChunk(client, chunk))).rejects.toThrow('abandoned');
+  await expect(inTransaction(client, () => copyChunk(client, chunk))).rejects.toThrow('abandoned');
   expect(await load(schema, ['2'])).toEqual({ rows: 1n, refused: 0 });
 });
 
@@ -295,7 +284,7 @@ test('row images go in as exactly the values that they hold', async () => {
   ];
   const builder = new ChunkRowsBuilder(version);
   for (const row of rows) writeRow(version, row, builder.row());
-  await inTransaction(() => copyChunk(client, chunkOf(version, 'rows', [builder.take()])));
+  await inTransaction(client, () => copyChunk(client, chunkOf(version, 'rows', [builder.take()])));
   const stored = await rowsOf('SELECT b, i, l::text, f::text, d::text, t, y FROM app.t ORDER BY ctid');
   expect(stored).toEqual([
     [true, 1, '-9223372036854775808', '0.1', '0.30000000000000004', nasty, Buffer.from([0, 92, 10, 255])],
@@ -310,5 +299,5 @@ test('a key that rows from before the load share is refused with what to do', as
   const schema = table('t', [column('id', 'integer', { nullable: false })], { primaryKey: ['id'] });
   await prepare(schema);
   await load(schema, ['1']);
-  await expect(inTransaction(() => finishTable(client, schema))).rejects.toMatchObject({ code: 'LOAD_KEY_REFUSED' });
+  await expect(inTransaction(client, () => finishTable(client, schema))).rejects.toMatchObject({ code: 'LOAD_KEY_REFUSED' });
 });

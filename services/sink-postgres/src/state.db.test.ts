@@ -1,3 +1,4 @@
+import { tableWithoutColumns } from '@millrace/codec/testing/plain-tables.js';
 import type { LoadChunk } from '@millrace/contract/load.js';
 import type { Checkpoint, Position } from '@millrace/contract/position.js';
 import type { TableSchema } from '@millrace/contract/table.js';
@@ -25,16 +26,7 @@ const checkpoint = (position: Position | null): Checkpoint => ({
   position,
 });
 const accounts = { schema: 'public', table: 'acc"ounts.x' };
-const schema: TableSchema = {
-  id: accounts,
-  columns: [],
-  primaryKey: [],
-  primaryKeyName: null,
-  identityColumns: [],
-  replicaIdentity: 'full',
-  types: [],
-  extensions: [],
-};
+const schema: TableSchema = tableWithoutColumns(accounts);
 
 let database: TestDatabase;
 const opened: Client[] = [];

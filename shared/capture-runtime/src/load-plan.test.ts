@@ -1,24 +1,13 @@
 import type { LoadEvent, LoadRecord } from '@millrace/codec/load-record.js';
 import { newTableVersion } from '@millrace/codec/row-schema.js';
 import { tableKey } from '@millrace/codec/table-key.js';
+import { tableWithoutColumns } from '@millrace/codec/testing/plain-tables.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { describe, expect, test } from 'vitest';
 import { canContinue, loadedBeyond, newPendingLoad, type PendingLoad, pendingLoads, readAgain } from './load-plan.js';
 
 const table = { schema: 'public', table: 't' };
-const version: TableVersion = newTableVersion(
-  {
-    id: table,
-    columns: [],
-    primaryKey: [],
-    primaryKeyName: null,
-    identityColumns: [],
-    replicaIdentity: 'full',
-    types: [],
-    extensions: [],
-  },
-  3,
-);
+const version: TableVersion = newTableVersion(tableWithoutColumns(table), 3);
 const asOf = { source: 's', timeline: 1, key: '00' };
 const requested = (load: string): LoadEvent => ({ kind: 'requested', load, table, registryId: 3 });
 const began = (load: string, attempt: number, restart = attempt > 1): LoadEvent => ({

@@ -1,6 +1,7 @@
 import type { LoadEvent, LoadRecord } from '@millrace/codec/load-record.js';
 import { newTableVersion } from '@millrace/codec/row-schema.js';
 import { tableKey } from '@millrace/codec/table-key.js';
+import { tableWithoutColumns } from '@millrace/codec/testing/plain-tables.js';
 import type { ChunkSpec, Snapshot } from '@millrace/contract/load.js';
 import type { TableId, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
@@ -11,21 +12,7 @@ import { LoadProducer } from './load-producer.js';
 
 const A: TableId = { schema: 'public', table: 'a' };
 const B: TableId = { schema: 'public', table: 'b' };
-const versions = [A, B].map((id, index) =>
-  newTableVersion(
-    {
-      id,
-      columns: [],
-      primaryKey: [],
-      primaryKeyName: null,
-      identityColumns: [],
-      replicaIdentity: 'full',
-      types: [],
-      extensions: [],
-    },
-    index + 1,
-  ),
-);
+const versions = [A, B].map((id, index) => newTableVersion(tableWithoutColumns(id), index + 1));
 const versionOf = (id: TableId): TableVersion => {
   const version = versions.find(({ source }) => source.table === id.table);
   if (version === undefined) throw new Error('no version');

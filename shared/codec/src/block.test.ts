@@ -8,7 +8,7 @@ import { decodeBlock, type JournalBlock } from './block-reader.js';
 import { BLOCK_SCHEMA_JSON } from './block-schema.js';
 import { FRAME_BYTES, registryIdOf, sealChecksum } from './framing.js';
 import { newTableVersion } from './row-schema.js';
-import { plainTable, tableVersion } from './testing/arbitrary-tables.js';
+import { tableVersion } from './testing/arbitrary-tables.js';
 import { oracleOf } from './testing/avro-oracle.js';
 import {
   avroEventsOf,
@@ -20,6 +20,7 @@ import {
   wholeTransactions,
   writeEvents,
 } from './testing/event-script.js';
+import { plainTable } from './testing/plain-tables.js';
 
 const oracle = oracleOf(BLOCK_SCHEMA_JSON);
 

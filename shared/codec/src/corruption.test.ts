@@ -9,8 +9,8 @@ import { decodeRecord } from './journal-record.js';
 import { decodeLoadRecord, encodeLoadRecord } from './load-record.js';
 import { newTableVersion } from './row-schema.js';
 import { encodeTakeover } from './takeover.js';
-import { plainTable } from './testing/arbitrary-tables.js';
 import { positionAt, readEvents, type ScriptEvent, SOURCE, TIMELINE, writeEvents } from './testing/event-script.js';
+import { plainTable } from './testing/plain-tables.js';
 
 const IDS = { takeover: 8, block: 9, block1: null };
 const table = newTableVersion(

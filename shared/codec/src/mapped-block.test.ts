@@ -6,8 +6,8 @@ import { ChunkRowsBuilder, ChunkRowsCursor } from './chunk-rows.js';
 import { BlockRemapper, mapChunkPart, type RowChange, type TableMapping } from './mapped-block.js';
 import { decodeRow, writeRow } from './row-reader.js';
 import { newTableVersion } from './row-schema.js';
-import { plainTable } from './testing/arbitrary-tables.js';
 import { readEvents, type ScriptEvent, SOURCE, TIMELINE, writeEvents } from './testing/event-script.js';
+import { plainTable } from './testing/plain-tables.js';
 
 const orders = newTableVersion(plainTable('orders', { id: { kind: 'integer', bits: 32 } }), 1);
 const people = newTableVersion(plainTable('people', { id: { kind: 'integer', bits: 32 }, name: { kind: 'other' } }), 2);

@@ -2,7 +2,7 @@ import { UNCHANGED } from '@millrace/contract/row.js';
 import { expect, test } from 'vitest';
 import { rowJson } from './row-json.js';
 import { newTableVersion } from './row-schema.js';
-import { plainTable } from './testing/arbitrary-tables.js';
+import { plainTable } from './testing/plain-tables.js';
 
 const version = newTableVersion(
   plainTable('t', {

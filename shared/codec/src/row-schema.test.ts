@@ -6,9 +6,10 @@ import { avroNameOf, identifierOf } from './avro-name.js';
 import { fingerprintOf } from './fingerprint.js';
 import { decodeRow, encodeRow } from './row-reader.js';
 import { newTableVersion, rowSchemaJson, tableSchemaOf, tableVersionOf } from './row-schema.js';
-import { HOSTILE_IDENTIFIERS, identifier, plainTable, rowOf, tableSchema } from './testing/arbitrary-tables.js';
+import { HOSTILE_IDENTIFIERS, identifier, rowOf, tableSchema } from './testing/arbitrary-tables.js';
 import { oracleOf } from './testing/avro-oracle.js';
 import { avroRowOf } from './testing/avro-row.js';
+import { plainTable } from './testing/plain-tables.js';
 
 describe('Avro names', () => {
   test.prop([fc.oneof(identifier, fc.string({ unit: fc.constantFrom('_', 'u', '0', '4', '1', 'f', '-', 'é') }))])(

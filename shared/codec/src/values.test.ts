@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { COLUMN, ImageReader } from './image-reader.js';
 import { decodeRow, encodeRow } from './row-reader.js';
 import { newTableVersion } from './row-schema.js';
-import { plainTable } from './testing/arbitrary-tables.js';
+import { plainTable } from './testing/plain-tables.js';
 
 function throughImage(type: LogicalType, value: Value): Value | undefined {
   const version = newTableVersion(plainTable('t', { v: type }), 1);

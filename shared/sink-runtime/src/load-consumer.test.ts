@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { ChunkDigest } from '@millrace/codec/chunk-digest.js';
 import type { LoadEvent, LoadRecord } from '@millrace/codec/load-record.js';
 import { newTableVersion } from '@millrace/codec/row-schema.js';
+import { tableWithoutColumns } from '@millrace/codec/testing/plain-tables.js';
 import type { LoadChunk } from '@millrace/contract/load.js';
 import type { LoadPreparation, TableProgress, TableState } from '@millrace/contract/sink.js';
 import type { TableVersion } from '@millrace/contract/table.js';
@@ -30,20 +31,7 @@ function randomOf(seed: number): (bound: number) => number {
 }
 
 const tableOf = (name: string) => ({ schema: 'public', table: name });
-const versionOf = (name: string): TableVersion =>
-  newTableVersion(
-    {
-      id: tableOf(name),
-      columns: [],
-      primaryKey: [],
-      primaryKeyName: null,
-      identityColumns: [],
-      replicaIdentity: 'full',
-      types: [],
-      extensions: [],
-    },
-    Number.parseInt(name, 36),
-  );
+const versionOf = (name: string): TableVersion => newTableVersion(tableWithoutColumns(tableOf(name)), Number.parseInt(name, 36));
 const textOf = (load: string, chunk: number): string =>
   Array.from({ length: PARTS }, (_, seq) => `${load}/${chunk}/${seq};`).join('');
 

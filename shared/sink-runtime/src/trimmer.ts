@@ -22,15 +22,49 @@ export interface TrimmerOptions {
   readonly onFailure: (error: MillraceError) => void;
 }
 
+/** When there is something to free and it is time for it. Times in milliseconds of any one clock. */
+export class TrimSchedule {
+  #applied = true;
+  #loaded = true;
+  #nextMs = 0;
+
+  /** Changes or rows have been committed. */
+  applied(): void {
+    this.#applied = true;
+  }
+
+  /** A load's last chunks have been committed: nothing follows that would be freed with them. */
+  loadEnded(): void {
+    this.#loaded = true;
+  }
+
+  /** True: it is tried now, and `freed` or `failed` tells how it went. */
+  take(nowMs: number): boolean {
+    if (!this.#loaded && !(this.#applied && nowMs >= this.#nextMs)) return false;
+    this.#applied = false;
+    this.#loaded = false;
+    return true;
+  }
+
+  freed(nowMs: number): void {
+    this.#nextMs = nowMs + TRIM_EVERY_MS;
+  }
+
+  /** It is tried again also where nothing more is committed. */
+  failed(nowMs: number): void {
+    this.#applied = true;
+    this.#nextMs = nowMs + TRY_AGAIN_AFTER_MS;
+  }
+}
+
 /**
  * Frees what Kafka holds and nobody needs any more, because the target has committed it: records of the load topic, and the journal below
  * the target's checkpoint. Lazy: what a crash leaves is freed by the next sink. Only the sink in force frees anything.
  */
 export class Trimmer {
   readonly #options: TrimmerOptions;
+  readonly #schedule = new TrimSchedule();
   #checkpoint: Checkpoint;
-  #applied = true;
-  #loaded = true;
 
   constructor(options: TrimmerOptions, checkpoint: Checkpoint) {
     this.#options = options;
@@ -40,30 +74,27 @@ export class Trimmer {
   /** The target has committed this checkpoint. */
   applied(checkpoint: Checkpoint): void {
     this.#checkpoint = checkpoint;
-    this.#applied = true;
+    this.#schedule.applied();
   }
 
   /** Chunks have been committed; `allIn`: the last ones of a session. */
   loaded(allIn: boolean): void {
-    this.#loaded ||= allIn;
-    this.#applied = true;
+    if (allIn) this.#schedule.loadEnded();
+    else this.#schedule.applied();
   }
 
   /** Until the signal. @throws MillraceError SINK_FENCED */
   async run(signal: AbortSignal): Promise<void> {
-    let next = 0;
     while (!signal.aborted) {
       await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
-      if (signal.aborted || !(this.#applied || this.#loaded) || (performance.now() < next && !this.#loaded)) continue;
-      this.#applied = false;
-      this.#loaded = false;
+      if (signal.aborted || !this.#schedule.take(performance.now())) continue;
       try {
         await this.#trim(signal);
-        next = performance.now() + TRIM_EVERY_MS;
+        this.#schedule.freed(performance.now());
       } catch (error) {
         if (error instanceof MillraceError && error.code === 'SINK_FENCED') throw error;
         if (!signal.aborted) this.#failed(error);
-        next = performance.now() + TRY_AGAIN_AFTER_MS;
+        this.#schedule.failed(performance.now());
       }
     }
   }

@@ -131,31 +131,6 @@ export const tableSchema: fc.Arbitrary<TableSchema> = fc.uniqueArray(identifier,
   }),
 );
 
-/** A table with these columns and nothing remarkable else. */
-export function plainTable(name: string, columns: Readonly<Record<string, LogicalType>>): TableSchema {
-  return {
-    id: { schema: 'public', table: name },
-    columns: Object.entries(columns).map(([column, type], index) => ({
-      name: column,
-      ordinal: index + 1,
-      type,
-      native: { engine: 'postgresql', schema: 'pg_catalog', name: type.kind, declaration: type.kind },
-      nullable: true,
-      generated: null,
-      identity: 'none',
-      default: null,
-      missingValue: null,
-      collation: null,
-    })),
-    primaryKey: Object.keys(columns).slice(0, 1),
-    primaryKeyName: `${name}_pkey`,
-    identityColumns: Object.keys(columns).slice(0, 1),
-    replicaIdentity: 'key',
-    types: [],
-    extensions: [],
-  };
-}
-
 const I64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
 const I32 = { min: -(2 ** 31), max: 2 ** 31 - 1 };
 const longValue = fc.nat(10_000);

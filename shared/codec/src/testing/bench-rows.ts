@@ -3,7 +3,7 @@ import { BlockBuilder } from '../block-builder.js';
 import { decodeBlock } from '../block-reader.js';
 import { COLUMN, ImageReader } from '../image-reader.js';
 import { newTableVersion } from '../row-schema.js';
-import { plainTable } from './arbitrary-tables.js';
+import { plainTable } from './plain-tables.js';
 
 const ROWS = 1000;
 const ROUNDS = 400;

@@ -12,9 +12,9 @@ import { encodeLoadRecord, type LoadRecord } from '../load-record.js';
 import { LOAD_SCHEMA_JSON } from '../load-schema.js';
 import { newTableVersion, rowSchemaJson } from '../row-schema.js';
 import { encodeTakeover } from '../takeover.js';
-import { plainTable } from './arbitrary-tables.js';
 import { positionAt, type ScriptEvent, SOURCE, TIMELINE, writeEvents } from './event-script.js';
 import { FIXTURES, fixtureJson } from './fixture.js';
+import { plainTable } from './plain-tables.js';
 
 function write(name: string, content: string | Uint8Array): void {
   const file = new URL(name, FIXTURES[3]);

@@ -19,13 +19,7 @@ interface Part {
   /** Names that LINES may hold to select it. */
   readonly names: readonly string[];
   readonly title: string;
-  readonly run: (servers: BenchServers, context: Context) => Promise<readonly Line[]>;
-}
-
-interface Context {
-  readonly selected: (name: string) => boolean;
-  /** What was measured before. */
-  readonly lines: readonly Line[];
+  readonly run: (servers: BenchServers, selected: (name: string) => boolean) => Promise<readonly Line[]>;
 }
 
 const ROWS = positive('ROWS', 1_000_000);
@@ -38,7 +32,7 @@ const PARTS: readonly Part[] = [
   {
     names: ['capture-inserts', 'end-to-end-inserts'],
     title: `${ROWS.toLocaleString('en-US')} rows in transactions of 1,000`,
-    run: (servers, { selected }) =>
+    run: (servers, selected) =>
       backlogLines(servers, {
         title: 'inserts',
         workload: insertWorkload(ROWS),
@@ -52,7 +46,7 @@ const PARTS: readonly Part[] = [
   {
     names: ['capture-small', 'end-to-end-small'],
     title: `${Math.ceil(ROWS / 10).toLocaleString('en-US')} transactions of three mixed changes`,
-    run: (servers, { selected }) =>
+    run: (servers, selected) =>
       backlogLines(servers, {
         title: 'small transactions',
         workload: smallWorkload(Math.ceil(ROWS / 10)),
@@ -66,12 +60,11 @@ const PARTS: readonly Part[] = [
   {
     names: ['latency'],
     title: 'latency from commit to commit at 500 transactions of two rows a second',
-    run: (servers, { lines }) =>
+    run: (servers) =>
       latencyLines(servers, {
         transactionsPerSecond: 500,
         seconds: positive('SECONDS', 60) / RUNS,
         runs: RUNS,
-        maximum: smallTransactionsPerSecond(lines),
         report: say,
       }),
   },
@@ -148,7 +141,7 @@ await runCommand(async () => {
   for (const part of parts) {
     if (!part.names.some(selected)) continue;
     say(`\n▸ ${part.title}`);
-    lines.push(...(await part.run(servers, { selected, lines })));
+    lines.push(...(await part.run(servers, selected)));
     await writeJson(lines);
   }
   process.stdout.write(`\n${terminalTable(lines)}\n\n`);
@@ -156,12 +149,6 @@ await runCommand(async () => {
   // A part of the table, or fewer rows, would replace figures that say more.
   if (wanted === undefined && process.env['ROWS'] === undefined) await writeReadme(lines, method(peers));
 });
-
-/** What the end-to-end line reached: the task's maximum. Null where that line was not run. */
-function smallTransactionsPerSecond(lines: readonly Line[]): number | null {
-  const line = lines.find(({ name }) => name === 'end to end, small transactions');
-  return line === undefined ? null : line.value / 3;
-}
 
 /** What a reader of the table has to know. */
 function method(peers: boolean): string {

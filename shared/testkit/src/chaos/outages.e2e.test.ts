@@ -7,6 +7,8 @@ import { openTask } from './task-under-test.js';
 
 /** What an outage may last in these tests, in words of the task file; `make chaos` has the long ones. */
 const A_MOMENT = { MILLRACE_OUTAGE_MINUTES: '0.1' };
+/** A request that is tried for 6 s begins the outage, and another one, tried as long, ends it. */
+const SOON_MS = 30_000;
 
 const quiet = { report: () => undefined };
 
@@ -35,7 +37,7 @@ test('#1 with Kafka down the slot never passes what the journal holds, whatever 
   await kafka.kill('SIGKILL');
   const downAt = await endOfLog(url);
   const replies = new Set<string>();
-  await waitUntil(
+  const fiveSigns = waitUntil(
     async () => {
       expect(await slotPosition(url)).toBeLessThanOrEqual(downAt);
       const reply = await lastReply(url);
@@ -44,7 +46,7 @@ test('#1 with Kafka down the slot never passes what the journal holds, whatever 
     },
     { what: 'five signs of life', deadlineMs: 60_000, everyMs: 200 },
   );
-  await saysSo(run, /^KAFKA_UN/);
+  await Promise.all([fiveSigns, saysSo(run, /^KAFKA_UN/)]);
   expect(await slotPosition(url)).toBeLessThanOrEqual(downAt);
   await kafka.restart();
   stop.abort();
@@ -99,8 +101,10 @@ test.each([
   const run = task.command(['run'], A_MOMENT);
   await run.line('the load', ({ event }) => event === 'loaded', 60_000);
   await server.kill('SIGKILL');
+  const downMs = performance.now();
   await withClient(task.addresses.SOURCE_URL, (client) => client.query('SELECT prefix.step()'));
   const ended = await run.ended;
+  expect(performance.now() - downMs).toBeLessThan(SOON_MS);
   expect(ended).toMatchObject({ code: 3, last: { event: 'stopped', reason: 'failed' } });
   expect(ended.last?.error?.code).toMatch(code);
   await server.restart();

@@ -49,13 +49,13 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 /**
- * A new, empty database on the shared PostgreSQL server, or on the one whose URL is given. Disposing ends its sessions and drops
- * its replication slots and itself.
+ * A new database on the shared PostgreSQL server, or on the one whose URL is given: empty, or a copy of `template`, to which nobody may be
+ * connected. Disposing ends its sessions and drops its replication slots and itself.
  */
-export async function createDatabase(serverUrl?: string): Promise<TestDatabase> {
+export async function createDatabase(serverUrl?: string, template = 'template1'): Promise<TestDatabase> {
   const admin = serverUrl ?? (await sharedServers().postgres());
   const name = `test_${uniqueWord()}`;
-  await withClient(admin, async (client) => void (await client.query(`CREATE DATABASE ${name}`)));
+  await withClient(admin, async (client) => void (await client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`)));
   const url = new URL(admin);
   url.pathname = `/${name}`;
   return { name, url: url.href, [Symbol.asyncDispose]: () => dropDatabase(admin, name) };

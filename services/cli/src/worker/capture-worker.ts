@@ -10,7 +10,7 @@ import { keepsKeys, loadEncoding } from '../task/load-encoding.js';
 import type { Task } from '../task/task.js';
 import { IncarnationProgress } from './incarnation-progress.js';
 import type { FromWorker } from './messages.js';
-import { occasionally, runIncarnations } from './retry.js';
+import { occasionally, patienceMs, runIncarnations } from './retry.js';
 
 export interface WorkerOptions {
   readonly task: Task;
@@ -22,6 +22,7 @@ export interface WorkerOptions {
 
 /** Captures until the signal, incarnation after incarnation; each opens everything anew, as after a crash. */
 export async function runCaptureWorker({ task, claimant, log, send, signal }: WorkerOptions): Promise<void> {
+  const outageMs = task.config.outageMinutes * 60_000;
   const progress = new IncarnationProgress();
   const furthest = new FurthestChunks();
   let { held } = claimant;
@@ -30,7 +31,7 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
   const incarnation = async (): Promise<void> => {
     await using source = await task.openSource();
     const { kafka, registry, topics } = task;
-    const options = { kafka, registry, create: true, onRetry: onOutage, signal };
+    const options = { kafka, registry, create: true, patienceMs: patienceMs(outageMs), onRetry: onOutage, signal };
     const opened = await openAll([
       openJournal({ ...options, topic: topics.journal }),
       openLoadTopic({ ...options, topic: topics.load }),
@@ -59,7 +60,7 @@ export async function runCaptureWorker({ task, claimant, log, send, signal }: Wo
       signal,
     );
   };
-  await runIncarnations(incarnation, { outageMs: task.config.outageMinutes * 60_000, progress, onRetry }, signal);
+  await runIncarnations(incarnation, { outageMs, progress, onRetry }, signal);
 }
 
 export function reportRetry(log: Logger, send: (message: FromWorker) => void): (error: unknown, inMs: number) => void {

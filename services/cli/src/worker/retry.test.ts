@@ -1,7 +1,7 @@
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { IncarnationProgress } from './incarnation-progress.js';
-import { retryDelayMs, runIncarnations } from './retry.js';
+import { patienceMs, retryDelayMs, runIncarnations } from './retry.js';
 
 const OUTAGE_MS = 60_000;
 const lost = new MillraceError('SOURCE_CONNECTION_LOST', { doing: 'reading public.t', reason: 'ended' });
@@ -64,4 +64,8 @@ test('pauses double to 5 s: with the 5 s of one attempt, a server that is back i
     200, 400, 800, 1_600, 3_200, 5_000, 5_000,
   ]);
   expect(retryDelayMs(100, 0)).toBe(2_500);
+});
+
+test('no request to Kafka is tried again for longer than the whole outage may last', () => {
+  expect([6_000, 30_000, 600_000].map(patienceMs)).toEqual([6_000, 30_000, 30_000]);
 });

@@ -5,6 +5,8 @@ import type { IncarnationProgress } from './incarnation-progress.js';
 
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 5_000;
+/** What one request to Kafka or the registry is given before its incarnation fails. */
+const REQUEST_PATIENCE_MS = 30_000;
 /** One outage fails many requests at once: enough that people see every 10 s that it lasts. */
 const REPORT_EVERY_MS = 5_000;
 
@@ -43,6 +45,11 @@ export async function runIncarnations(
       await delay(inMs, undefined, { signal }).catch(() => undefined);
     }
   }
+}
+
+/** How long one request is tried again: a run that may wait for less than half a minute learns of its failure in time. */
+export function patienceMs(outageMs: number): number {
+  return Math.min(REQUEST_PATIENCE_MS, outageMs);
 }
 
 /** After so many failures in a row before the last one; `random` lies between 0 and 1. */

@@ -6,10 +6,11 @@ import { runSink } from '@millrace/sink-runtime/sink.js';
 import { TableMapper } from '@millrace/sink-runtime/table-mapper.js';
 import { reportRetry, type WorkerOptions } from './capture-worker.js';
 import { IncarnationProgress } from './incarnation-progress.js';
-import { occasionally, runIncarnations } from './retry.js';
+import { occasionally, patienceMs, runIncarnations } from './retry.js';
 
 /** Applies until the signal, incarnation after incarnation; each starts from the target's checkpoint, as after a crash. */
 export async function runSinkWorker({ task, claimant, log, send, signal }: WorkerOptions): Promise<void> {
+  const outageMs = task.config.outageMinutes * 60_000;
   const progress = new IncarnationProgress();
   let { held } = claimant;
   const onRetry = reportRetry(log, send);
@@ -17,7 +18,7 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
   const incarnation = async (): Promise<void> => {
     await using sink = await task.openSink();
     const { kafka, registry, topics } = task;
-    const options = { kafka, registry, create: true, onRetry: onOutage, signal };
+    const options = { kafka, registry, create: true, patienceMs: patienceMs(outageMs), onRetry: onOutage, signal };
     const opened = await openAll([
       openJournal({ ...options, topic: topics.journal }),
       openLoadTopic({ ...options, topic: topics.load }),
@@ -49,5 +50,5 @@ export async function runSinkWorker({ task, claimant, log, send, signal }: Worke
       signal,
     );
   };
-  await runIncarnations(incarnation, { outageMs: task.config.outageMinutes * 60_000, progress, onRetry }, signal);
+  await runIncarnations(incarnation, { outageMs, progress, onRetry }, signal);
 }

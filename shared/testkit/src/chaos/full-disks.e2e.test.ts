@@ -17,7 +17,7 @@ async function write(url: string, megabytes: number): Promise<void> {
   await withClient(url, async (client) => {
     for (let n = 0; n < megabytes; n += 1)
       await client.query(
-        `INSERT INTO prefix.big SELECT ${n} * 128 + i, (SELECT string_agg(md5(random()::text || i || j), '') FROM generate_series(1, 256) j) FROM generate_series(1, 128) i`,
+        `INSERT INTO prefix.big SELECT ${n} * 128 + i, (SELECT string_agg(encode(sha512((random()::text || i || j)::bytea), 'hex'), '') FROM generate_series(1, 64) j) FROM generate_series(1, 128) i`,
       );
   });
 }

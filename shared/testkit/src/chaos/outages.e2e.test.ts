@@ -1,14 +1,42 @@
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { scratchFolder, startKafka, startPostgres, startRegistry, waitUntil, withClient } from '../servers.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  type KafkaServer,
+  type PostgresServer,
+  scratchFolder,
+  startKafka,
+  startPostgres,
+  startRegistry,
+  waitUntil,
+  withClient,
+} from '../servers.js';
 import type { MillraceRun } from './millrace-run.js';
 import { endOfLog, slotPosition } from './source-log.js';
 import { openTask } from './task-under-test.js';
 
 /** What an outage may last in these tests, in words of the task file; `make chaos` has the long ones. */
 const A_MOMENT = { MILLRACE_OUTAGE_MINUTES: '0.1' };
+/** The outage begins when requests have been tried for 6 s, and ends when the next ones have: tried for half a minute each time, they take a minute. */
+const SOON_MS = 45_000;
 
 const quiet = { report: () => undefined };
+
+// Servers of this file, that its tests take down one after the other and bring back.
+let kafka: KafkaServer;
+let target: PostgresServer;
+
+beforeAll(async () => {
+  const [kafkaDir, targetDir] = await Promise.all([scratchFolder(), scratchFolder()]);
+  [kafka, target] = await Promise.all([
+    startKafka({ dir: join(kafkaDir, 'kafka'), ...quiet }),
+    startPostgres({ dir: join(targetDir, 'postgres'), settings: { fsync: 'off' }, ...quiet }),
+  ]);
+});
+
+afterAll(async () => {
+  await kafka?.[Symbol.asyncDispose]();
+  await target?.[Symbol.asyncDispose]();
+});
 
 /** People see within 10 s that a server is away, what it is and what to do, and again every 10 s. */
 async function saysSo(run: MillraceRun, code: RegExp): Promise<void> {
@@ -21,7 +49,6 @@ async function saysSo(run: MillraceRun, code: RegExp): Promise<void> {
 }
 
 test('#1 with Kafka down the slot never passes what the journal holds, whatever keepalives come, and the steps made meanwhile arrive once it is back', async () => {
-  await using kafka = await startKafka({ dir: join(await scratchFolder(), 'kafka'), ...quiet });
   await using task = await openTask({ addresses: { KAFKA_BROKERS: kafka.brokers } });
   const url = task.addresses.SOURCE_URL;
   // The server asks for a sign of life at half of it; a naive capture acknowledges then what it has received.
@@ -35,7 +62,7 @@ test('#1 with Kafka down the slot never passes what the journal holds, whatever 
   await kafka.kill('SIGKILL');
   const downAt = await endOfLog(url);
   const replies = new Set<string>();
-  await waitUntil(
+  const fiveSigns = waitUntil(
     async () => {
       expect(await slotPosition(url)).toBeLessThanOrEqual(downAt);
       const reply = await lastReply(url);
@@ -44,7 +71,7 @@ test('#1 with Kafka down the slot never passes what the journal holds, whatever 
     },
     { what: 'five signs of life', deadlineMs: 60_000, everyMs: 200 },
   );
-  await saysSo(run, /^KAFKA_UN/);
+  await Promise.all([fiveSigns, saysSo(run, /^KAFKA_UN/)]);
   expect(await slotPosition(url)).toBeLessThanOrEqual(downAt);
   await kafka.restart();
   stop.abort();
@@ -65,11 +92,6 @@ async function lastReply(url: string): Promise<string | null> {
 }
 
 test('a target that is down is found again, and gets what it missed', async () => {
-  await using target = await startPostgres({
-    dir: join(await scratchFolder(), 'postgres'),
-    settings: { fsync: 'off' },
-    ...quiet,
-  });
   await using task = await openTask({ addresses: { TARGET_URL: target.url } });
   const stop = new AbortController();
   const steps = task.steps(40, stop.signal);
@@ -89,18 +111,15 @@ test.each([
   { what: 'Kafka', code: /^KAFKA_UN/ },
   { what: 'the target', code: /^(ENDPOINT_UNREACHABLE|TARGET_CONNECTION_LOST)$/ },
 ])('$what away for longer than `outageMinutes` ends the run with 3, and the next run goes on exactly', async ({ what, code }) => {
-  await using server =
-    what === 'Kafka'
-      ? await startKafka({ dir: join(await scratchFolder(), 'kafka'), ...quiet })
-      : await startPostgres({ dir: join(await scratchFolder(), 'postgres'), settings: { fsync: 'off' }, ...quiet });
-  await using task = await openTask({
-    addresses: 'brokers' in server ? { KAFKA_BROKERS: server.brokers } : { TARGET_URL: server.url },
-  });
+  const server = what === 'Kafka' ? kafka : target;
+  await using task = await openTask({ addresses: { KAFKA_BROKERS: kafka.brokers, TARGET_URL: target.url } });
   const run = task.command(['run'], A_MOMENT);
   await run.line('the load', ({ event }) => event === 'loaded', 60_000);
   await server.kill('SIGKILL');
+  const downMs = performance.now();
   await withClient(task.addresses.SOURCE_URL, (client) => client.query('SELECT prefix.step()'));
   const ended = await run.ended;
+  expect(performance.now() - downMs).toBeLessThan(SOON_MS);
   expect(ended).toMatchObject({ code: 3, last: { event: 'stopped', reason: 'failed' } });
   expect(ended.last?.error?.code).toMatch(code);
   await server.restart();

@@ -15,6 +15,8 @@ export interface PairOptions {
   /** DMS's task settings. */
   readonly taskSettings?: object;
   readonly migrationType?: 'full-load' | 'cdc' | 'full-load-and-cdc';
+  /** The source begins as a copy of this database of the shared server. */
+  readonly sourceTemplate?: string;
 }
 
 /** Two databases on the shared server, a client on each, and the task that replicates one into the other. */
@@ -29,7 +31,7 @@ export class ReplicationPair implements AsyncDisposable {
 
   static async create(options: PairOptions): Promise<ReplicationPair> {
     const [from, to, kafka, registry, folder] = await Promise.all([
-      createDatabase(),
+      createDatabase(undefined, options.sourceTemplate),
       createDatabase(),
       sharedServers().kafka(),
       sharedServers().registry(),

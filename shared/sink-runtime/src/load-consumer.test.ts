@@ -8,6 +8,7 @@ import type { LoadPreparation, TableProgress, TableState } from '@millrace/contr
 import type { TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { Changes } from '@millrace/flow/changes.js';
+import { deferred } from '@millrace/flow/deferred.js';
 import type { LoadItem, LoadPlace } from '@millrace/journal/load-topic.js';
 import { judgeNumbered, type Numbered } from '@millrace/journal/rules/numbered-rules.js';
 import { expect, test } from 'vitest';
@@ -396,4 +397,65 @@ test('whatever is freed and whenever a sink is killed, every load comes in whole
     ]);
     expect(freed).toBeGreaterThan(0n);
   }
+});
+
+/** A load of one chunk with one row, as its capture writes it, in one piece. */
+function appendLoad(topic: MemoryTopic, name: string, load: string): void {
+  const about = { load, table: tableOf(name), epoch: 0n };
+  const of = { ...about, attempt: 1, chunk: 0 };
+  const digest = new ChunkDigest();
+  const bytes = Buffer.from(load);
+  digest.update(bytes);
+  const end: LoadRecord = { kind: 'chunk-ended', ...of, parts: 1, rows: 1, digest: digest.hex, asOf, keys: null };
+  const registryId = Number.parseInt(name, 36);
+  const estimates = { estimatedRows: 0, estimatedBytes: 0, takenAtMicros: null };
+  topic.append(0, { kind: 'requested', ...about, registryId });
+  topic.append(0, { kind: 'began', ...about, registryId, attempt: 1, asOf, restart: false, encoding: 'rows', ...estimates });
+  topic.append(0, { kind: 'chunk-began', ...about, attempt: 1, chunk: { index: 0, locator: '', keys: null }, lane: 0 });
+  topic.append(1, { kind: 'rows', ...of, seq: 0, rows: 1, bytes });
+  topic.append(1, end);
+  topic.append(0, end);
+  topic.append(0, { kind: 'ended', ...about, attempt: 1, chunks: 1 });
+}
+
+test('rows of a load of which an earlier session has heard everything wait no longer than its table is being prepared', async () => {
+  const topic = new MemoryTopic();
+  // The first session reads both, and leaves the second table's rows.
+  appendLoad(topic, 'b', '0.2');
+  appendLoad(topic, 'a', '0.1');
+  const [stop, prepared] = [new AbortController(), deferred()];
+  const loaded: string[] = [];
+  const consumer = new LoadConsumer({
+    topic,
+    sink: {
+      prepare: async ({ source }) => {
+        if (source.table === 'b') await prepared.promise;
+        return [];
+      },
+      load: async (chunk) => {
+        for await (const { bytes } of chunk.parts) loaded.push(Buffer.from(bytes).toString());
+        return true;
+      },
+      finishLoad: () => Promise.resolve({ chunksApplied: [], asOf }),
+      setAside: () => Promise.reject(new Error('no load fails')),
+    },
+    mapper: { map: (version) => ({ version, mapKeys: (keys) => keys, mapParts: ({ parts }) => parts }) },
+    preparation: 'DO_NOTHING',
+    isPast: () => false,
+    onChunk: () => undefined,
+    onTable: () => undefined,
+    version: (id) => Promise.resolve(versionOf(id.toString(36))),
+    signal: stop.signal,
+  });
+  const target = new Target();
+  target.name('a', '0.1');
+  await consumer.session(target.progress(), () => undefined);
+  target.tables.delete('a');
+  target.name('b', '0.2');
+  const second = consumer.session(target.progress(), () => undefined);
+  // By then the lane has brought the rows, and they wait.
+  for (let turns = 0; turns < 100; turns++) await turn();
+  prepared.resolve();
+  await second;
+  expect(loaded).toEqual(['0.1', '0.2']);
 });

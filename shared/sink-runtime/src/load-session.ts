@@ -263,6 +263,8 @@ export class LoadSession {
     for (const index of kept) table.applied.add(index);
     table.mapped = mapped;
     table.prepared = firstAttempt;
+    // Rows may be waiting for it, and no control record may follow that would wake them.
+    this.#changes.notify();
     crashPoint('table-prepared');
     this.#options.onTable(table.source, 'full load');
   }

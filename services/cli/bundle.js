@@ -1,4 +1,4 @@
-// Puts each program of the command into one file, with the libraries that it uses. Loading some 700 modules one by one took each of a
+// Puts the command's two programs into a few files, with the libraries that they use. Loading a thousand modules one by one took each of a
 // run's three processes longer than anything else at its start (ADR 0006).
 import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';

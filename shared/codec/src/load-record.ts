@@ -1,7 +1,7 @@
 import type { ChunkEncoding, ChunkSpec, KeyRange } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import type { TableId } from '@millrace/contract/table.js';
-import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
+import { assertNever, invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import type { ByteReader } from './byte-reader.js';
 import { ByteWriter } from './byte-writer.js';
 import { openChecksummedFrame, registryIdOf, sealChecksum, startChecksummedFrame } from './framing.js';
@@ -135,7 +135,8 @@ function writeEvent(out: ByteWriter, event: LoadEvent): void {
       out.int(event.chunk);
       out.int(event.parts);
       out.safeLong(event.rows);
-      out.text(event.digest ?? '');
+      invariant(event.digest !== null, 'a digest is written in the format of today');
+      out.text(event.digest);
       writePosition(out, event.asOf);
       writeKeys(out, event.keys);
       break;

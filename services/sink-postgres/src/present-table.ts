@@ -28,12 +28,12 @@ export interface PresentTable {
 
 const COLUMNS = `
   WITH RECURSIVE base AS (
-    SELECT a.attnum, a.atttypid AS type, a.atttypmod AS modifier FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+    SELECT a.attrelid, a.attnum, a.atttypid AS type, a.atttypmod AS modifier FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT b.attnum, t.typbasetype, t.typtypmod FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
+    SELECT b.attrelid, b.attnum, t.typbasetype, t.typtypmod FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
   )
-  SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS declaration, format_type(b.type, b.modifier) AS base,
+  SELECT a.attrelid AS table, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS declaration, format_type(b.type, b.modifier) AS base,
          a.attnotnull AS "notNull", a.atthasdef AS "hasDefault", a.attgenerated <> '' AS generated,
          pg_get_expr(d.adbin, d.adrelid) AS expression, a.attidentity::text AS identity,
          (SELECT quote_ident(cn.nspname) || '.' || quote_ident(co.collname) FROM pg_catalog.pg_collation co
@@ -43,17 +43,18 @@ const COLUMNS = `
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_type own ON own.oid = a.atttypid
   LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-  JOIN base b ON b.attnum = a.attnum
+  JOIN base b ON b.attrelid = a.attrelid AND b.attnum = a.attnum
   JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype <> 'd'
-  WHERE a.attrelid = $1 ORDER BY a.attnum`;
+  WHERE a.attrelid = ANY ($1) ORDER BY a.attrelid, a.attnum`;
 
-const KEY = `
-  SELECT k.conname::text AS name,
+const KEYS = `
+  SELECT k.conrelid AS table, k.conname::text AS name,
          (SELECT array_agg(a.attname::text ORDER BY place) FROM unnest(k.conkey) WITH ORDINALITY c(attnum, place)
             JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum) AS columns
-  FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'p'`;
+  FROM pg_catalog.pg_constraint k WHERE k.conrelid = ANY ($1) AND k.contype = 'p'`;
 
 const columnRow = z.object({
+  table: z.int(),
   name: z.string(),
   declaration: z.string(),
   base: z.string(),
@@ -66,12 +67,18 @@ const columnRow = z.object({
   enumLabels: z.array(z.string()).nullable(),
 });
 
-const keyRow = z.object({ name: z.string(), columns: z.array(z.string()) });
+const keyRow = z.object({ table: z.int(), name: z.string(), columns: z.array(z.string()) });
 
-/** What the catalogue says of a table that is there. */
+/** What the catalogue says of tables that are there, by their oid; one question for all. */
+export async function readPresentTables(client: Client, oids: readonly number[]): Promise<ReadonlyMap<number, PresentTable>> {
+  const columnRows = z.array(columnRow).parse((await client.query(COLUMNS, [oids])).rows);
+  const keyRows = z.array(keyRow).parse((await client.query(KEYS, [oids])).rows);
+  const columns = new Map<number, PresentColumn[]>(oids.map((oid) => [oid, []]));
+  for (const { table, ...column } of columnRows) columns.get(table)?.push(column);
+  const keys = new Map(keyRows.map(({ table, ...key }) => [table, key]));
+  return new Map([...columns].map(([oid, own]) => [oid, { oid, columns: own, primaryKey: keys.get(oid) ?? null }]));
+}
+
 export async function readPresentTable(client: Client, oid: number): Promise<PresentTable> {
-  const columns = await client.query(COLUMNS, [oid]);
-  const keys = await client.query(KEY, [oid]);
-  const [primaryKey = null] = z.array(keyRow).parse(keys.rows);
-  return { oid, columns: z.array(columnRow).parse(columns.rows), primaryKey };
+  return (await readPresentTables(client, [oid])).get(oid) ?? { oid, columns: [], primaryKey: null };
 }

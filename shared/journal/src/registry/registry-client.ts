@@ -3,6 +3,7 @@ import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { AbortScope } from '@millrace/flow/abort.js';
 import { z } from 'zod';
 import { type OnRetry, OUTAGE_AFTER_MS, retryPauseMs } from '../kafka/kafka-client.js';
+import { httpRequest } from './http-request.js';
 import type { RegistrySettings } from './registry-settings.js';
 
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -135,20 +136,18 @@ export class RegistryClient {
       request.abort();
     }, REQUEST_TIMEOUT_MS);
     try {
-      const response = await fetch(`${this.url}${path}`, {
+      const { status, text } = await httpRequest(new URL(`${this.url}${path}`), {
         method,
         headers: {
           accept: 'application/vnd.schemaregistry.v1+json, application/json',
           'content-type': 'application/vnd.schemaregistry.v1+json',
           ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        body: body === undefined ? undefined : JSON.stringify(body),
         signal: request.signal,
       });
-      const text = await response.text();
-      if (response.status >= 500 || response.status === 429 || response.status === 408)
-        return { reason: `HTTP ${response.status}`, cause: text };
-      return { reply: { status: response.status, body: parsedJson(text) } };
+      if (status >= 500 || status === 429 || status === 408) return { reason: `HTTP ${status}`, cause: text };
+      return { reply: { status, body: parsedJson(text) } };
     } catch (cause) {
       return { reason: late ? `no answer within ${REQUEST_TIMEOUT_MS / 1000} s` : networkReason(cause), cause };
     } finally {
@@ -186,10 +185,8 @@ function parsedJson(text: string): unknown {
   }
 }
 
-/** `fetch` says only "fetch failed"; the reason lies in the cause. */
+/** Where every address of a name refuses, Node's error has no message of its own, only a code. */
 function networkReason(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  if (!(cause instanceof Error)) return error.message;
-  return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message;
+  return error.message === '' && 'code' in error ? String(error.code) : error.message;
 }

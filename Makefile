@@ -9,13 +9,13 @@ NODE := node --enable-source-maps
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: build servers-possible ## A bank is replicated and survives kills, live (DURATION=seconds ROWS=accounts)
+demo: build servers-possible ## A bank is replicated and survives kills, live (DURATION=seconds ROWS=accounts FROM=… TO=…: postgres, mysql, mariadb)
 	@$(NODE) shared/testkit/dist/demo/main.js
 
 test: lint servers-possible ## Lint and every test; leaves nothing running
 	@$(BIN)/vitest run
 
-up: build-local ## Start source, target, Kafka and registry; addresses in .millrace/local.env
+up: build-local ## Start source, target, Kafka and registry; addresses in .millrace/local.env (FROM=… TO=…)
 	@$(NODE) deploy/local/dist/up.js
 
 down: build-local ## Stop what `make up` started; its data stays

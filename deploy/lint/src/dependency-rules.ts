@@ -21,11 +21,11 @@ export interface Declarations {
 
 const RULES = {
   contract: 'shared/contract imports nothing: it is what everything else agrees on.',
-  pure: 'shared/mapping and shared/codec do no I/O: they import contract, errors, and pure packages alone.',
+  pure: 'shared/mapping, shared/codec and shared/conversion do no I/O: they import contract, errors, and pure packages alone.',
   service: 'A service imports shared/* and its own driver, never another service; services/cli alone hosts the others.',
   connector:
-    'A connector imports contract, errors, config, telemetry, codec, flow, mapping and its own engine alone: the runtimes, the journal and the catalogue import it, not the other way round.',
-  engine: "What an engine's connectors share (shared/postgres) is imported by them and the catalogue alone.",
+    'A connector imports contract, errors, config, telemetry, codec, flow, mapping, conversion and its own engine alone: the runtimes, the journal and the catalogue import it, not the other way round.',
+  engine: "What an engine's connectors share (shared/postgres, shared/mysql) is imported by them and the catalogue alone.",
   runtime: 'The runtimes never name a database: what differs between databases is behind the connector contract.',
   journal: 'Only shared/journal imports a Kafka or schema registry client.',
   catalogue: 'Only shared/connectors imports a connector, in one line for each.',
@@ -47,7 +47,7 @@ const KAFKA_CLIENTS = new Set([
 ]);
 /** The health check of a broker that one starts oneself needs a client too. */
 const KAFKA_PACKAGES = new Set(['shared/journal', 'deploy/local']);
-const PURE_PACKAGES = new Set(['shared/mapping', 'shared/codec']);
+const PURE_PACKAGES = new Set(['shared/mapping', 'shared/codec', 'shared/conversion']);
 const PURE_IMPORTS = new Set([
   '@millrace/contract',
   '@millrace/errors',
@@ -62,10 +62,13 @@ const PURE_IMPORTS = new Set([
 ]);
 const RUNTIMES = new Set(['shared/capture-runtime', 'shared/sink-runtime']);
 const CONNECTOR_IMPORTS = new Set(
-  ['contract', 'errors', 'config', 'telemetry', 'codec', 'flow', 'mapping'].map((name) => `@millrace/${name}`),
+  ['contract', 'errors', 'config', 'telemetry', 'codec', 'flow', 'mapping', 'conversion'].map((name) => `@millrace/${name}`),
 );
 /** Folder of what an engine's connectors share, and the end of those connectors' names. */
-const ENGINE_PACKAGES = new Map([['shared/postgres', 'postgres']]);
+const ENGINE_PACKAGES = new Map([
+  ['shared/postgres', 'postgres'],
+  ['shared/mysql', 'mysql'],
+]);
 const DATABASE_NAME = /postgres|pgoutput|mysql|mariadb|mongo|oracle|mssql|sqlserver|dynamodb|opensearch|\bpg\b/i;
 /** A package's own test support lies in `src/testing`, for its tests and for the testkit. */
 const TEST_FILE = /\.(test|bench)\.ts$|\/src\/testing\//;

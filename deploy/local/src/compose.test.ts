@@ -13,6 +13,7 @@ const composeFile = z.object({
     z.object({
       image: z.string(),
       command: z.array(z.string()).optional(),
+      profiles: z.array(z.string()).optional(),
       environment: z.record(z.string(), z.union([z.string(), z.number()])),
       ports: z.array(z.string()).default([]),
       volumes: z.array(z.string()).default([]),
@@ -64,6 +65,18 @@ describe('docker-compose.yml, only parsed', () => {
     },
   );
 
+  test.each(STACK_SERVICES.filter(({ engine }) => engine === 'mysql' || engine === 'mariadb'))(
+    '$name starts with its profile alone, logs rows with their metadata, and keeps its data in a volume',
+    ({ name, engine }) => {
+      const { image, command, profiles, volumes } = service(name);
+      expect(image).toMatch(engine === 'mysql' ? /^mysql:8\./ : /^mariadb:1[01]\./);
+      expect(profiles).toEqual([engine]);
+      for (const option of ['--log-bin=bin', '--binlog-format=ROW', '--binlog-row-metadata=FULL', '--local-infile=ON'])
+        expect(command).toContain(option);
+      expect(volumes).toEqual([`${name}:/var/lib/mysql`]);
+    },
+  );
+
   test('kafka is the version that the pom pins, with the settings of the local one', async () => {
     const { image, environment } = service('kafka');
     const pom = await readFile(join(REPOSITORY_ROOT, 'deploy/local/kafka/pom.xml'), 'utf8');
@@ -89,7 +102,8 @@ describe('docker-compose.yml, only parsed', () => {
       const { build, command, depends_on: waitsFor, environment } = service(name);
       expect(build).toMatchObject({ dockerfile: 'deploy/Dockerfile', args: { SERVICE: 'cli' } });
       expect(command?.[0]).toBe(name);
-      expect(Object.keys(waitsFor ?? {}).sort()).toEqual(STACK_SERVICES.map((server) => server.name).sort());
+      const usual = STACK_SERVICES.filter(({ engine }) => engine === null || engine === 'postgres');
+      expect(Object.keys(waitsFor ?? {}).sort()).toEqual(usual.map((server) => server.name).sort());
       expect(new Set(Object.values(waitsFor ?? {}).map(({ condition }) => condition))).toEqual(new Set(['service_healthy']));
       for (const { address } of STACK_SERVICES) expect(environment[address]).toBeDefined();
     },

@@ -35,6 +35,11 @@ export async function copyArtifact(what: string, artifact: string, dir: string):
   await maven(what, dir, [`${SINGLE_ARTIFACT_PLUGIN}:copy`, `-Dartifact=${artifact}`, `-DoutputDirectory=${dir}`]);
 }
 
+/** Unpacks one artifact, `group:artifact:version:type`, into `dir`. @throws as copyDependencies */
+export async function unpackArtifact(what: string, artifact: string, dir: string): Promise<void> {
+  await maven(what, dir, [`${SINGLE_ARTIFACT_PLUGIN}:unpack`, `-Dartifact=${artifact}`, `-DoutputDirectory=${dir}`]);
+}
+
 /** @throws MillraceError `LOCAL_PREREQUISITE_MISSING` */
 export async function requireMaven(): Promise<void> {
   if (await hasProgram('mvn')) return;

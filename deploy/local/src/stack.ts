@@ -1,7 +1,9 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { startKafka } from './kafka.js';
 import { withLock } from './lock.js';
+import { startMysql } from './mysql.js';
 import { startPostgres } from './postgres.js';
 import { checkPrerequisites } from './prerequisites.js';
 import type { Report } from './progress.js';
@@ -11,29 +13,57 @@ import { type LocalServer, stopServerIn } from './server-process.js';
 /** The environment's names for the servers' addresses: respected where set, written to the stack's env file. */
 export type AddressName = 'SOURCE_URL' | 'TARGET_URL' | 'KAFKA_BROKERS' | 'SCHEMA_REGISTRY_URL';
 
+/** A database engine that the stack can have at either end. */
+export type StackEngine = 'postgres' | 'mysql' | 'mariadb';
+export const STACK_ENGINES: readonly StackEngine[] = ['postgres', 'mysql', 'mariadb'];
+
+/** What a server is for. */
+export type StackRole = 'source' | 'target' | 'kafka' | 'registry';
+
 export interface StackService {
-  /** Also the service's name in docker-compose.yml. */
-  readonly name: 'source' | 'target' | 'kafka' | 'registry';
+  /** Also the service's name in docker-compose.yml, and its folder's. */
+  readonly name: string;
+  readonly role: StackRole;
+  /** Null: it is there whatever the engines are. */
+  readonly engine: StackEngine | null;
   readonly title: string;
   readonly address: AddressName;
   /** The port that it gets where it is free; the same one as in docker-compose.yml. Below the ephemeral ports of Linux. */
   readonly port: number;
 }
 
-/** The servers of a stack. docker-compose.yml describes the same ones; a test compares the two. */
-export const STACK_SERVICES = [
-  { name: 'source', title: 'Source PostgreSQL', address: 'SOURCE_URL', port: 15432 },
-  { name: 'target', title: 'Target PostgreSQL', address: 'TARGET_URL', port: 15433 },
-  { name: 'kafka', title: 'Kafka', address: 'KAFKA_BROKERS', port: 19092 },
-  { name: 'registry', title: 'Schema registry', address: 'SCHEMA_REGISTRY_URL', port: 18081 },
-] as const satisfies readonly StackService[];
+/**
+ * The servers that a stack can have: one source, one target, Kafka and the registry of them run. docker-compose.yml describes the same
+ * ones; a test compares the two.
+ */
+export const STACK_SERVICES: readonly StackService[] = [
+  database('source', 'postgres', 'PostgreSQL', 15432),
+  database('target', 'postgres', 'PostgreSQL', 15433),
+  database('source', 'mysql', 'MySQL', 13306),
+  database('target', 'mysql', 'MySQL', 13307),
+  database('source', 'mariadb', 'MariaDB', 13308),
+  database('target', 'mariadb', 'MariaDB', 13309),
+  { name: 'kafka', role: 'kafka', engine: null, title: 'Kafka', address: 'KAFKA_BROKERS', port: 19092 },
+  { name: 'registry', role: 'registry', engine: null, title: 'Schema registry', address: 'SCHEMA_REGISTRY_URL', port: 18081 },
+];
+
+function database(role: 'source' | 'target', engine: StackEngine, title: string, port: number): StackService {
+  return {
+    name: engine === 'postgres' ? role : `${role}-${engine}`,
+    role,
+    engine,
+    title: `${role === 'source' ? 'Source' : 'Target'} ${title}`,
+    address: role === 'source' ? 'SOURCE_URL' : 'TARGET_URL',
+    port,
+  };
+}
 
 export type Addresses = Readonly<Record<AddressName, string>>;
 
 export interface Stack extends AsyncDisposable {
   readonly addresses: Addresses;
   /** The servers that run from the stack's folder; none for an address that the environment gave. */
-  readonly servers: Readonly<Partial<Record<StackService['name'], LocalServer>>>;
+  readonly servers: Readonly<Partial<Record<StackRole, LocalServer>>>;
   /** Lets all servers live on when this process ends. */
   release(): Promise<void>;
 }
@@ -42,6 +72,8 @@ export interface StackOptions {
   /** One folder per stack: stacks in different folders never meet. */
   readonly dir: string;
   readonly environment?: NodeJS.ProcessEnv;
+  /** The engine of each end; PostgreSQL unless said otherwise. */
+  readonly engines?: { readonly source: StackEngine; readonly target: StackEngine };
   readonly report: Report;
 }
 
@@ -55,23 +87,26 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { dir, report } = options;
   const environment = options.environment ?? process.env;
   await checkPrerequisites(environment);
-  const servers: Partial<Record<StackService['name'], LocalServer>> = {};
-  const addressOf = async (service: StackService): Promise<string> => {
+  const engines = options.engines ?? { source: 'postgres', target: 'postgres' };
+  const servers: Partial<Record<StackRole, LocalServer>> = {};
+  const addressOf = async (role: StackRole): Promise<string> => {
+    const engine = role === 'source' || role === 'target' ? engines[role] : null;
+    const service = STACK_SERVICES.find((each) => each.role === role && each.engine === engine);
+    invariant(service !== undefined, `the stack has a ${role}`);
     const given = environment[service.address];
     if (given !== undefined && given !== '') {
       report(`${service.title}: using ${service.address} from the environment`);
       return given;
     }
     const started = await startService(service, { dir: join(dir, service.name), report });
-    servers[service.name] = started.server;
+    servers[role] = started.server;
     report(`${service.title}: ready at ${started.address}`);
     return started.address;
   };
   const stop = async (): Promise<void> => {
     await Promise.all(Object.values(servers).map((server) => server.stop()));
   };
-  const [source, target, kafka, registry] = STACK_SERVICES;
-  const starting = [addressOf(source), addressOf(target), addressOf(kafka), addressOf(registry)] as const;
+  const starting = [addressOf('source'), addressOf('target'), addressOf('kafka'), addressOf('registry')] as const;
   try {
     const [sourceUrl, targetUrl, brokers, registryUrl] = await Promise.all(starting);
     return {
@@ -94,10 +129,14 @@ async function startService(
   place: { readonly dir: string; readonly report: Report },
 ): Promise<{ readonly server: LocalServer; readonly address: string }> {
   const options = { ...place, adopt: true, preferredPort: service.port };
-  switch (service.name) {
+  switch (service.role) {
     case 'source':
     case 'target': {
-      const server = await startPostgres({ ...options, database: service.name });
+      const { engine, role } = service;
+      const server =
+        engine === 'mysql' || engine === 'mariadb'
+          ? await startMysql({ ...options, engine })
+          : await startPostgres({ ...options, database: role });
       return { server, address: server.url };
     }
     case 'kafka': {
@@ -117,6 +156,18 @@ export async function stopStack(dir: string): Promise<readonly string[]> {
     STACK_SERVICES.map(async (service) => ((await stopServerIn(join(dir, service.name))) ? [service.title] : [])),
   );
   return stopped.flat();
+}
+
+/** The engines that FROM and TO name in the environment. @throws MillraceError `LOCAL_ENGINE_UNKNOWN` */
+export function enginesOf(environment: NodeJS.ProcessEnv = process.env): NonNullable<StackOptions['engines']> {
+  const engineOf = (variable: 'FROM' | 'TO'): StackEngine => {
+    const word = environment[variable] ?? '';
+    const engine = STACK_ENGINES.find((each) => each === (word === '' ? 'postgres' : word));
+    if (engine === undefined)
+      throw new MillraceError('LOCAL_ENGINE_UNKNOWN', { variable, word, known: STACK_ENGINES.join(', ') });
+    return engine;
+  };
+  return { source: engineOf('FROM'), target: engineOf('TO') };
 }
 
 /**

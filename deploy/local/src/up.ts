@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { MILLRACE_DIR } from './paths.js';
 import { reportToTerminal } from './progress.js';
 import { runCommand } from './run-command.js';
-import { up } from './stack.js';
+import { enginesOf, up } from './stack.js';
 
 await runCommand(async () => {
   const envFile = join(MILLRACE_DIR, 'local.env');
-  await up({ dir: join(MILLRACE_DIR, 'stack'), envFile, report: reportToTerminal });
+  await up({ dir: join(MILLRACE_DIR, 'stack'), envFile, engines: enginesOf(), report: reportToTerminal });
   reportToTerminal(
     'All servers answer; their addresses are in .millrace/local.env. `make down` stops them, their data stays in .millrace/stack.',
   );

@@ -13,6 +13,7 @@ import { readPresentTable } from './present-table.js';
 import { inSavepoint } from './savepoint.js';
 import { serverFailureOf } from './sql-state.js';
 import { findTable, isEmpty } from './target-relation.js';
+import { targetSchema } from './target-schema.js';
 import { createTypes, missingTypes } from './target-types.js';
 import { typeMismatch } from './type-compatibility.js';
 
@@ -27,8 +28,8 @@ export interface Altered {
 export type Aside = (work: (client: Client) => Promise<void>) => Promise<void>;
 
 /**
- * Takes the target table from one version to the next, its rows included, inside the caller's transaction. `from` null: the table is new
- * and is made with its key, unless it is there; `to` null: it is dropped. Steps that the catalogue shows as done are left out; a name
+ * Takes the target table from one version to the next, its rows included, inside the caller's transaction. `earlier` null: the table is new
+ * and is made with its key, unless it is there; `later` null: it is dropped. Steps that the catalogue shows as done are left out; a name
  * that means another column in the new version cannot show that, so the caller records the version in the same transaction.
  * On an error the transaction is as it was before the call.
  *
@@ -38,10 +39,12 @@ export type Aside = (work: (client: Client) => Promise<void>) => Promise<void>;
  */
 export async function alterTable(
   client: Client,
-  from: TableSchema | null,
-  to: TableSchema | null,
+  earlier: TableSchema | null,
+  later: TableSchema | null,
   aside?: Aside,
 ): Promise<Altered> {
+  const from = earlier === null ? null : targetSchema(earlier);
+  const to = later === null ? null : targetSchema(later);
   const named = to ?? from;
   if (named === null) return { statements: 0, findings: [] };
   const alteration = new Alteration(client);

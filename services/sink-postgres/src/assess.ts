@@ -9,6 +9,7 @@ import { findingOf } from './finding.js';
 import { type PresentTable, readPresentTables } from './present-table.js';
 import { incompatibilities } from './table-compatibility.js';
 import { findRelations, type Relation, tableOid } from './target-relation.js';
+import { conversionFindings, targetSchema } from './target-schema.js';
 
 const OLDEST = 130_000;
 const NEWEST = 189_999;
@@ -18,11 +19,17 @@ const TABLES_A_QUESTION = 100;
 /** What would stop the task in this target, and what somebody should know before it starts. Reads only, changes nothing. */
 export async function assessTarget(
   client: Client,
-  tables: readonly TableSchema[],
+  versions: readonly TableSchema[],
   preparation: TablePreparation,
 ): Promise<readonly Finding[]> {
+  const tables = versions.map(targetSchema);
   const server = await assessServer(client);
-  const findings = [...server, ...(await assessSchemas(client, tables)), ...(await assessExtensions(client, tables))];
+  const findings = [
+    ...server,
+    ...versions.flatMap(conversionFindings),
+    ...(await assessSchemas(client, tables)),
+    ...(await assessExtensions(client, tables)),
+  ];
   for (let at = 0; at < tables.length; at += TABLES_A_QUESTION)
     findings.push(...(await assessTables(client, tables.slice(at, at + TABLES_A_QUESTION), preparation)));
   return findings;

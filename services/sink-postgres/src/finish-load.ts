@@ -8,13 +8,15 @@ import { z } from 'zod';
 import { addPrimaryKey } from './create-table.js';
 import { serverFailureOf } from './sql-state.js';
 import { findTable, freeRelationName } from './target-relation.js';
+import { targetSchema } from './target-schema.js';
 
 /**
  * After a table's last chunk: its primary key where no unique index does that work yet, its sequences moved past the loaded values,
  * its statistics. Inside the caller's transaction; safe to repeat.
  * @throws MillraceError LOAD_KEY_REFUSED where rows that were in the table before have the key of loaded ones.
  */
-export async function finishTable(client: Client, schema: TableSchema): Promise<void> {
+export async function finishTable(client: Client, version: TableSchema): Promise<void> {
+  const schema = targetSchema(version);
   await buildPrimaryKey(client, schema);
   for (const column of schema.columns) {
     if (column.identity !== 'none' && column.type.kind === 'integer') await advanceSequence(client, schema.id, column.name);

@@ -12,6 +12,7 @@ import { inSavepoint } from './savepoint.js';
 import { serverFailureOf } from './sql-state.js';
 import { incompatibilities } from './table-compatibility.js';
 import { findTable, freeRelationName, isEmpty } from './target-relation.js';
+import { targetSchema } from './target-schema.js';
 import { createTypes } from './target-types.js';
 
 export interface Prepared {
@@ -27,7 +28,8 @@ export interface Prepared {
  * Makes the target table ready for its rows, inside the caller's transaction, so that the caller's record of it makes it happen once.
  * @throws MillraceError TARGET_NOT_A_TABLE, TARGET_TABLE_IN_USE, TARGET_TABLE_INCOMPATIBLE
  */
-export async function prepareTable(client: Client, schema: TableSchema, preparation: TablePreparation): Promise<Prepared> {
+export async function prepareTable(client: Client, version: TableSchema, preparation: TablePreparation): Promise<Prepared> {
+  const schema = targetSchema(version);
   let oid = await findTable(client, schema.id);
   if (oid !== null && preparation === 'DROP_AND_CREATE') {
     await dropTable(client, schema);

@@ -21,6 +21,10 @@ const CONNECTORS: readonly Connector[] = [
     sink: async (settings) => (await import('@millrace/sink-postgres/connector.js')).createPostgresSink(settings),
     reader: async (url, end) => (await import('@millrace/postgres/table-reader.js')).openPostgresReader(url, end),
   },
+  {
+    schemes: ['mysql', 'mariadb'],
+    reader: async (url, end) => (await import('@millrace/mysql/table-reader.js')).openMysqlReader(url, end),
+  },
 ];
 
 /** @throws MillraceError ENDPOINT_UNSUPPORTED where no connector reads from such a URL. */

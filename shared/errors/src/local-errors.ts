@@ -38,6 +38,12 @@ export const localErrors = {
     cause: 'The versions that could be started here are {found}.',
     remedy: 'Install PostgreSQL {major} so that its `postgres` and `initdb` are in PATH, or use one of those.',
   },
+  LOCAL_ENGINE_UNKNOWN: {
+    class: 'operator',
+    message: '{variable}={word} names no engine that the local stack has.',
+    cause: 'FROM and TO choose the source and the target of `make demo` and `make up`.',
+    remedy: 'Use one of {known}.',
+  },
   LOCAL_WAIT_EXPIRED: {
     class: 'operator',
     message: 'Waited {seconds} s for {what}; the last try said: {reason}',

@@ -120,6 +120,13 @@ export const targetErrors = {
     remedy:
       'Drop what depends on it, or empty the table by hand and set TargetTablePrepMode to DO_NOTHING, and start the task again.',
   },
+  TARGET_COLUMN_CONVERTED: {
+    class: 'operator',
+    message: 'Column "{column}" of {table} comes from another engine: {text}',
+    cause: 'Types, defaults and expressions of two engines are not the same; docs/types.md has the whole table.',
+    remedy:
+      'Nothing, if this is what you want; else give the column another type by a rule change-data-type, or make the table yourself.',
+  },
   TARGET_DEFAULT_LEFT_OUT: {
     class: 'operator',
     message: 'Column "{column}" of {table} has no default in the target: {expression} cannot be used there ({reason}).',

@@ -129,6 +129,12 @@ export const taskErrors = {
     cause: "Comparing needs the table with the task's columns at both ends, and the right to SELECT from it.",
     remedy: 'Load the table first, or grant SELECT on it.',
   },
+  VERIFY_ENGINES: {
+    class: 'operator',
+    message: 'Two engines cannot be compared here: {reason}.',
+    cause: 'Rows are matched in the order of their keys, or of all their texts, which must be the same at both ends.',
+    remedy: 'Compare this table with a query of your own at both ends.',
+  },
   VERIFY_TRANSFORMED: {
     class: 'operator',
     message: '{table}: a mapping rule changes its rows.',

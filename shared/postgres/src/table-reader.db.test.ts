@@ -12,7 +12,7 @@ async function read(
   await withClient(database.url, async (client) => void (await client.query(setup)));
   await using reader = openPostgresReader(database.url, 'source');
   const orderBy = key.map((name) => ({ name, order: 'bytes' as const }));
-  const request = { table: { schema: 'public', table }, columns, orderBy, filter: null };
+  const request = { table: { schema: 'public', table }, columns, form: 'own' as const, orderBy, filter: null };
   const found: (readonly (string | null)[])[] = [];
   for await (const batch of reader.rows(request, AbortSignal.timeout(20_000))) found.push(...batch);
   return found;

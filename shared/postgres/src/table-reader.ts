@@ -3,6 +3,7 @@ import type { ReadRequest, TableReader, TextRow } from '@millrace/contract/reade
 import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
+import { z } from 'zod';
 import { closeSession, connect } from './connect.js';
 import { type ConnectionSettings, describeConnection, type End, parseConnectionUrl } from './connection-url.js';
 import { quoteIdentifier, quoteTable } from './quote-identifier.js';
@@ -39,6 +40,8 @@ export function openPostgresReader(url: string, end: End): TableReader {
 }
 
 class PostgresReader implements TableReader {
+  readonly engine = 'postgresql';
+
   constructor(private readonly connection: ConnectionSettings) {}
 
   /** Each table in a session and a snapshot of its own; a cursor keeps the memory at one batch on both sides. */
@@ -47,7 +50,9 @@ class PostgresReader implements TableReader {
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       const partitioned = await isPartitioned(client, request.table);
-      await client.query(`DECLARE verification NO SCROLL CURSOR FOR ${selectStatement(request, partitioned)}`);
+      const types = request.form === 'common' ? await columnTypes(client, request.table) : new Map<string, string>();
+      await client.query(`DECLARE verification NO SCROLL CURSOR FOR ${selectStatement(request, { partitioned, types })}`);
+      const floats = request.columns.map((name) => ['float4', 'float8'].includes(types.get(name) ?? ''));
       while (!signal.aborted) {
         const { rows } = await client.query<(string | null)[]>({
           text: `FETCH ${BATCH_ROWS} FROM verification`,
@@ -55,7 +60,7 @@ class PostgresReader implements TableReader {
           types: TEXTS,
         });
         if (rows.length === 0) return;
-        yield rows;
+        yield floats.includes(true) ? rows.map((row) => shortFloats(row, floats)) : rows;
       }
     } catch (cause) {
       if (cause instanceof MillraceError) throw cause;
@@ -80,6 +85,11 @@ class PostgresReader implements TableReader {
   }
 }
 
+/** PostgreSQL prints 1e+20 where another engine prints 1e20. */
+function shortFloats(row: TextRow, floats: readonly boolean[]): TextRow {
+  return row.map((value, index) => (floats[index] === true && value !== null ? String(Number(value)) : value));
+}
+
 async function isPartitioned(client: Client, { schema, table }: TableId): Promise<boolean> {
   const { rows } = await client.query(
     "SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'p'",
@@ -88,12 +98,53 @@ async function isPartitioned(client: Client, { schema, table }: TableId): Promis
   return rows.length > 0;
 }
 
-function selectStatement({ table, columns, orderBy, filter }: ReadRequest, partitioned: boolean): string {
-  const texts = columns.map((name) => `t.${quoteIdentifier(name)}::pg_catalog.text`);
+const typeRow = z.object({ name: z.string(), type: z.string() });
+
+/** The type of each column by its name, a domain's base type in the end. */
+async function columnTypes(client: Client, { schema, table }: TableId): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await client.query(
+    `WITH RECURSIVE base AS (
+       SELECT a.attname, a.atttypid AS type FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped
+       UNION ALL
+       SELECT b.attname, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
+     )
+     SELECT b.attname::text AS name, t.typname::text AS type FROM base b JOIN pg_type t ON t.oid = b.type WHERE t.typtype <> 'd'`,
+    [schema, table],
+  );
+  return new Map(
+    z
+      .array(typeRow)
+      .parse(rows)
+      .map(({ name, type }) => [name, type]),
+  );
+}
+
+/** A column's value as text; of a column without a type in its own form. */
+function textSql(column: string, type: string | undefined): string {
+  switch (type) {
+    case 'bool':
+      return `CASE WHEN ${column} THEN '1' WHEN NOT ${column} THEN '0' END`;
+    case 'bytea':
+      return `encode(${column}, 'hex')`;
+    case 'numeric':
+      return `trim_scale(${column})::pg_catalog.text`;
+    case 'timestamptz':
+      return `(${column} AT TIME ZONE 'UTC')::pg_catalog.text`;
+    default:
+      return `${column}::pg_catalog.text`;
+  }
+}
+
+function selectStatement(
+  { table, columns, orderBy, filter }: ReadRequest,
+  { partitioned, types }: { readonly partitioned: boolean; readonly types: ReadonlyMap<string, string> },
+): string {
+  const texts = columns.map((name) => textSql(`t.${quoteIdentifier(name)}`, types.get(name)));
   const order =
     orderBy.length > 0
       ? orderBy.map(({ name, order: by }) =>
-          by === 'integer' ? `t.${quoteIdentifier(name)}` : bytewise(`t.${quoteIdentifier(name)}`),
+          by === 'integer' ? `t.${quoteIdentifier(name)}` : bytewise(texts[columns.indexOf(name)] ?? ''),
         )
       : texts.map((text) => bytewise(bounded(text)));
   const where = filter === null ? '' : ` WHERE ${filterSql(filter)}`;

@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { guard } from '@millrace/local/guard.js';
 import { startKafka } from '@millrace/local/kafka.js';
+import { startMysql } from '@millrace/local/mysql.js';
 import { startPostgres } from '@millrace/local/postgres.js';
 import { startRegistry } from '@millrace/local/registry.js';
 import { reasonText } from '@millrace/local/wait-until.js';
 
 /** The servers that a test run shares. */
-export const SHARED_SERVERS = ['postgres', 'kafka', 'registry'] as const;
+export const SHARED_SERVERS = ['postgres', 'mysql', 'mariadb', 'kafka', 'registry'] as const;
 export type SharedServer = (typeof SHARED_SERVERS)[number];
 
 export interface ServerDesk extends AsyncDisposable {
@@ -65,16 +66,32 @@ export async function openServerDesk(environment: NodeJS.ProcessEnv = process.en
   };
 }
 
+/** The environment's name for a server that is to be used instead of one of the desk's own. */
+const GIVEN_AS: Readonly<Record<SharedServer, string | null>> = {
+  postgres: 'SOURCE_URL',
+  mysql: null,
+  mariadb: null,
+  kafka: 'KAFKA_BROKERS',
+  registry: 'SCHEMA_REGISTRY_URL',
+};
+
 async function start(
   server: SharedServer,
   dir: string,
   desk: { readonly environment: NodeJS.ProcessEnv; readonly running: AsyncDisposable[] },
 ): Promise<string> {
-  const given = desk.environment[{ postgres: 'SOURCE_URL', kafka: 'KAFKA_BROKERS', registry: 'SCHEMA_REGISTRY_URL' }[server]];
+  const name = GIVEN_AS[server];
+  const given = name === null ? undefined : desk.environment[name];
   if (given !== undefined && given !== '') return given;
   if (server === 'postgres') {
     // Nothing of a test run outlives it, so that nothing is lost with the machine's power.
     const started = await startPostgres({ dir, settings: { fsync: 'off', full_page_writes: 'off' } });
+    desk.running.push(started);
+    return started.url;
+  }
+  if (server === 'mysql' || server === 'mariadb') {
+    const settings = { 'sync-binlog': '0', 'innodb-flush-log-at-trx-commit': '0' };
+    const started = await startMysql({ engine: server, dir, settings });
     desk.running.push(started);
     return started.url;
   }

@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { guard } from '@millrace/local/guard.js';
+import { withConnection } from '@millrace/local/mysql.js';
+import type { MysqlEngine } from '@millrace/local/mysql-binaries.js';
 import { withClient } from '@millrace/local/postgres.js';
 import { inject } from 'vitest';
 import type {} from './global-setup.js';
 import type { SharedServer } from './server-desk.js';
 
 export { type KafkaServer, startKafka } from '@millrace/local/kafka.js';
+export { type MysqlServer, startMysql, withConnection } from '@millrace/local/mysql.js';
 export { type PostgresServer, startPostgres, withClient } from '@millrace/local/postgres.js';
 export { type RegistryServer, startRegistry } from '@millrace/local/registry.js';
 export { waitUntil } from '@millrace/local/wait-until.js';
@@ -21,6 +24,10 @@ export { waitUntil } from '@millrace/local/wait-until.js';
 export interface SharedServers {
   /** `postgres://…/postgres` of a superuser, `wal_level=logical`. Use `createDatabase()` for a place of your own. */
   readonly postgres: () => Promise<string>;
+  /** `mysql://root@…/`: binary log in row format with full metadata, GTIDs on. Use `createMysqlDatabase()` for a place of your own. */
+  readonly mysql: () => Promise<string>;
+  /** `mariadb://root@…/`, the same for MariaDB. */
+  readonly mariadb: () => Promise<string>;
   /** `host:port,…` */
   readonly kafka: () => Promise<string>;
   /** Host for a client of Confluent's schema registry, path included. */
@@ -29,7 +36,13 @@ export interface SharedServers {
 
 /** To be called in a `*.db.test.ts` or `*.e2e.test.ts`: only their projects have servers. */
 export function sharedServers(): SharedServers {
-  return { postgres: () => addressOf('postgres'), kafka: () => addressOf('kafka'), registry: () => addressOf('registry') };
+  return {
+    postgres: () => addressOf('postgres'),
+    mysql: () => addressOf('mysql'),
+    mariadb: () => addressOf('mariadb'),
+    kafka: () => addressOf('kafka'),
+    registry: () => addressOf('registry'),
+  };
 }
 
 async function addressOf(server: SharedServer): Promise<string> {
@@ -82,6 +95,22 @@ async function dropDatabase(admin: string, name: string): Promise<void> {
     );
     await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
   });
+}
+
+/** A new, empty database on the shared server of the engine, or on the one whose URL is given. Disposing drops it. */
+export async function createMysqlDatabase(engine: MysqlEngine, serverUrl?: string): Promise<TestDatabase> {
+  const admin = serverUrl ?? (await sharedServers()[engine]());
+  const name = `test_${uniqueWord()}`;
+  await withConnection(admin, (connection) => connection.query(`CREATE DATABASE ${name}`));
+  const url = new URL(admin);
+  url.pathname = `/${name}`;
+  return {
+    name,
+    url: url.href,
+    [Symbol.asyncDispose]: async () => {
+      await withConnection(admin, (connection) => connection.query(`DROP DATABASE IF EXISTS ${name}`));
+    },
+  };
 }
 
 /** A prefix for topics, subjects and groups that no other test uses. */

@@ -9,6 +9,7 @@ import pg from 'pg';
 import { createPrefix, PREFIX_STEP, PREFIX_TABLES } from '../checkers/prefix.js';
 import { commitSteadily } from '../checkers/steady-load.js';
 import { createBank } from '../demo/bank.js';
+import { openBank } from '../demo/bank-database.js';
 import { TcpProxy } from '../tcp-proxy.js';
 import { MillraceRun } from './millrace-run.js';
 import { Observer, type ObserverTally } from './observer.js';
@@ -218,7 +219,10 @@ async function makePlaces({ stack, name, accounts }: EpisodeOptions): Promise<Pl
   await withClient(source, async (client) => {
     await client.query(`ALTER DATABASE ${client.escapeIdentifier(database)} SET wal_sender_timeout = '10s'`);
   });
-  await createBank(source, { accounts });
+  {
+    await using bank = openBank('postgres', source);
+    await createBank(bank, accounts);
+  }
   await withClient(source, createPrefix);
   const toSource = await TcpProxy.inFrontOf(source);
   const toTarget = await TcpProxy.inFrontOf(target);

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { isPrefix, type PrefixReading, readPrefix } from '../checkers/prefix.js';
-import { type BankSums, readSums, sumsAgree } from '../demo/invariant.js';
+import { type BankSums, sumsAgree } from '../demo/bank-database.js';
+import { readSums } from '../demo/postgres-bank.js';
 
 const LOOK_EVERY_MS = 250;
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import type { BankDatabase } from './bank-database.js';
 
 const WRITE_EVERY_MS = 100;
 const LOOK_EVERY_MS = 4;
@@ -14,15 +14,8 @@ export class LatencyProbe {
   readonly #written = new Map<number, number>();
   #seq = 0;
 
-  async run(sourceUrl: string, targetUrl: string, signal: AbortSignal): Promise<void> {
-    const source = new pg.Client({ connectionString: sourceUrl });
-    const target = new pg.Client({ connectionString: targetUrl });
-    await Promise.all([source.connect(), target.connect()]);
-    try {
-      await Promise.all([this.#write(source, signal), this.#watch(target, signal)]);
-    } finally {
-      await Promise.all([source.end(), target.end()]);
-    }
+  async run(source: BankDatabase, target: BankDatabase, signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#write(source, signal), this.#watch(target, signal)]);
   }
 
   /** Milliseconds; null before the first sample. */
@@ -35,19 +28,18 @@ export class LatencyProbe {
     return this.#seq;
   }
 
-  async #write(source: pg.Client, signal: AbortSignal): Promise<void> {
+  async #write(source: BankDatabase, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#seq += 1;
-      await source.query('UPDATE bank.probe SET seq = $1 WHERE id = 1', [this.#seq]);
+      await source.writeProbe(this.#seq);
       this.#written.set(this.#seq, performance.now());
       await delay(WRITE_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  async #watch(target: pg.Client, signal: AbortSignal): Promise<void> {
+  async #watch(target: BankDatabase, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const { rows } = await target.query<{ seq: string }>('SELECT seq FROM bank.probe WHERE id = 1');
-      const seen = Number(rows[0]?.seq ?? 0);
+      const seen = await target.readProbe();
       const now = performance.now();
       for (const [seq, writtenMs] of this.#written) {
         if (seq > seen) break;

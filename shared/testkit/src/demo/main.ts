@@ -1,14 +1,14 @@
 // `make demo`: a bank under load is replicated, its workers are killed in front of the viewer, and the copy is checked all along.
+// FROM=… TO=… choose the engines: postgres, mysql, mariadb.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MILLRACE_DIR } from '@millrace/local/paths.js';
 import { reportToTerminal } from '@millrace/local/progress.js';
 import { runCommand } from '@millrace/local/run-command.js';
-import { startStack } from '@millrace/local/stack.js';
-import pg from 'pg';
+import { enginesOf, startStack } from '@millrace/local/stack.js';
 import { createBank, transferMoney } from './bank.js';
-import { readSums, sumsAgree } from './invariant.js';
+import { type BankDatabase, openBank, sumsAgree } from './bank-database.js';
 import { LatencyProbe } from './latency-probe.js';
 import { Replication, type RunLine } from './replication.js';
 import { figure, milliseconds, Screen, sparkline } from './screen.js';
@@ -35,12 +35,14 @@ await runCommand(async () => {
   const accounts = positive('ROWS', 1_000_000);
   const dir = join(MILLRACE_DIR, 'demo');
   await rm(dir, { recursive: true, force: true });
-  await using stack = await startStack({ dir, report: reportToTerminal });
+  const engines = enginesOf();
+  await using stack = await startStack({ dir, engines, report: reportToTerminal });
   const screen = new Screen();
-  const { SOURCE_URL: source, TARGET_URL: target } = stack.addresses;
+  await using source = openBank(engines.source, stack.addresses.SOURCE_URL);
+  await using target = openBank(engines.target, stack.addresses.TARGET_URL);
 
-  screen.say(`\nA bank of ${figure(accounts)} accounts in the source …`);
-  await createBank(source, { accounts });
+  screen.say(`\nA bank of ${figure(accounts)} accounts in the source (${engines.source} to ${engines.target}) …`);
+  await createBank(source, accounts);
   const figures: Figures = {
     rowsLoaded: 0,
     rowsApplied: 0,
@@ -57,7 +59,7 @@ await runCommand(async () => {
   const onLine = (line: RunLine): void => note(line, figures, startedMs);
 
   const stop = new AbortController();
-  const load = transferMoney({ url: source, accounts, perSecond: TRANSFERS_PER_SECOND, connections: 4 }, stop.signal);
+  const load = transferMoney(source, { accounts, perSecond: TRANSFERS_PER_SECOND, connections: 4 }, stop.signal);
   screen.say(`TPC-B transfers run at ${TRANSFERS_PER_SECOND} a second; \`millrace run ${SELECTION.join(' ')}\` begins.\n`);
   const run = new Replication(['run', ...SELECTION], stack.addresses, onLine);
   const probe = new LatencyProbe();
@@ -116,29 +118,23 @@ interface Watching {
   readonly probe: LatencyProbe;
   readonly screen: Screen;
   readonly run: Replication;
-  readonly target: string;
+  readonly target: BankDatabase;
   readonly startedMs: number;
   readonly seconds: number;
 }
 
 /** Draws the live lines every half second and reads the invariant in the target again and again. */
 async function watch({ figures, probe, screen, target }: Watching, signal: AbortSignal): Promise<void> {
-  const client = new pg.Client({ connectionString: target });
-  await client.connect();
-  try {
-    while (!signal.aborted) {
-      if (figures.loaded) {
-        const sums = await readSums(client);
-        figures.checks += 1;
-        if (!sumsAgree(sums)) figures.torn += 1;
-        figures.lastSum = sums.accounts;
-        figures.transfers = sums.transfers;
-      }
-      screen.live(figures.loaded ? changeLines(figures, probe) : [`▸ load       ${figure(figures.rowsLoaded)} rows`]);
-      await delay(500, undefined, { signal }).catch(() => undefined);
+  while (!signal.aborted) {
+    if (figures.loaded) {
+      const sums = await target.readSums();
+      figures.checks += 1;
+      if (!sumsAgree(sums)) figures.torn += 1;
+      figures.lastSum = sums.accounts;
+      figures.transfers = sums.transfers;
     }
-  } finally {
-    await client.end();
+    screen.live(figures.loaded ? changeLines(figures, probe) : [`▸ load       ${figure(figures.rowsLoaded)} rows`]);
+    await delay(500, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -223,6 +223,24 @@ test('rows that the target refuses are found one by one, and the others are in',
   expect(await rowsOf('SELECT count(*)::int, sum(id)::int FROM app.t')).toEqual([[997, 499500 - 500 - 999]]);
 });
 
+test('a value that names what the target lacks, or has twice, is a refused row and not a changed table', async () => {
+  const schema = table('named', [
+    column('id', 'integer'),
+    column('f', 'regproc'),
+    column('c', 'regclass'),
+    column('n', 'regnamespace'),
+  ]);
+  await prepare(schema);
+  const refused: number[] = [];
+  const lines = ['1\tnow\tpg_class\tpublic', '2\tavg\tpg_class\tpublic', '3\tnow\tnowhere\tpublic', '4\tnow\tpg_class\tnowhere'];
+  const { rows } = await load(schema, lines, async ({ ordinal, error }) => {
+    expect(error.code).toBe('LOAD_ROW_REFUSED');
+    refused.push(ordinal);
+    await Promise.resolve();
+  });
+  expect([rows, refused]).toEqual([1n, [1, 2, 3]]);
+});
+
 test('without a policy a refused row ends the chunk, and none of it is in', async () => {
   const schema = table('t', [column('id', 'integer')]);
   await prepare(schema);

@@ -9,7 +9,7 @@ import { copyIn } from './copy-binary.js';
 import { CopyTextEncoder } from './copy-text-encode.js';
 import { copyTextRowJson, lineStarts } from './copy-text-row.js';
 import { inSavepoint } from './savepoint.js';
-import { type ServerFailure, serverFailureOf } from './sql-state.js';
+import { isRefusedRow, type ServerFailure, serverFailureOf } from './sql-state.js';
 
 /** Rows go in so many bytes at a time; they are kept until the server has them, so that a refused row can be found. */
 const RUN_BYTES = 4 * 1024 * 1024;
@@ -123,7 +123,7 @@ class ChunkCopy {
       return null;
     } catch (error) {
       const failure = serverFailureOf(error);
-      if (failure?.kind === 'data' || failure?.kind === 'duplicate') return failure;
+      if (failure !== undefined && isRefusedRow(error)) return failure;
       throw error;
     }
   }

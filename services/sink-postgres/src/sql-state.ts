@@ -95,6 +95,18 @@ export function serverFailureOf(error: unknown): ServerFailure | undefined {
   return { kind: failureKindOf(error.code), sqlState: error.code, message: error.message, constraint: error.constraint ?? null };
 }
 
+/**
+ * A COPY that failed at a row: the target cannot hold it. A value may name what the target lacks or has twice (regclass, regproc,
+ * regtype …): its SQLSTATE is then that of a missing table or function, and only the context, which COPY gives for every row, tells it from
+ * the statement's own.
+ */
+export function isRefusedRow(error: unknown): boolean {
+  const failure = serverFailureOf(error);
+  if (failure === undefined) return false;
+  if (failure.kind === 'data' || failure.kind === 'duplicate') return true;
+  return failure.kind === 'table' && error instanceof pg.DatabaseError && error.where !== undefined;
+}
+
 /** The connection cannot be used any more: what the server did with the last statement is unknown. */
 export function isConnectionLoss(error: unknown): boolean {
   if (!(error instanceof Error)) return false;

@@ -25,7 +25,7 @@ const RULES = {
   service: 'A service imports shared/* and its own driver, never another service; services/cli alone hosts the others.',
   connector:
     'A connector imports contract, errors, config, telemetry, codec, flow, mapping and its own engine alone: the runtimes, the journal and the catalogue import it, not the other way round.',
-  engine: "What an engine's connectors share (shared/postgres) is imported by them and the catalogue alone.",
+  engine: "What an engine's connectors share (shared/postgres, shared/mysql) is imported by them and the catalogue alone.",
   runtime: 'The runtimes never name a database: what differs between databases is behind the connector contract.',
   journal: 'Only shared/journal imports a Kafka or schema registry client.',
   catalogue: 'Only shared/connectors imports a connector, in one line for each.',
@@ -65,7 +65,10 @@ const CONNECTOR_IMPORTS = new Set(
   ['contract', 'errors', 'config', 'telemetry', 'codec', 'flow', 'mapping'].map((name) => `@millrace/${name}`),
 );
 /** Folder of what an engine's connectors share, and the end of those connectors' names. */
-const ENGINE_PACKAGES = new Map([['shared/postgres', 'postgres']]);
+const ENGINE_PACKAGES = new Map([
+  ['shared/postgres', 'postgres'],
+  ['shared/mysql', 'mysql'],
+]);
 const DATABASE_NAME = /postgres|pgoutput|mysql|mariadb|mongo|oracle|mssql|sqlserver|dynamodb|opensearch|\bpg\b/i;
 /** A package's own test support lies in `src/testing`, for its tests and for the testkit. */
 const TEST_FILE = /\.(test|bench)\.ts$|\/src\/testing\//;

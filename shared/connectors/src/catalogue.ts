@@ -23,6 +23,7 @@ const CONNECTORS: readonly Connector[] = [
   },
   {
     schemes: ['mysql', 'mariadb'],
+    source: async (settings) => (await import('@millrace/capture-mysql/connector.js')).createMysqlSource(settings),
     reader: async (url, end) => (await import('@millrace/mysql/table-reader.js')).openMysqlReader(url, end),
   },
 ];

@@ -1,0 +1,228 @@
+import type { TableId } from '@millrace/contract/table.js';
+
+/** What a statement in the log is, as far as its effect has to be known; the catalogue tells the rest. */
+export type LoggedStatement =
+  | { readonly kind: 'begin' | 'commit' | 'rollback' | 'rollbackTo' | 'savepoint' | 'nothing' }
+  | { readonly kind: 'xa'; readonly what: 'start' | 'end' | 'prepare' | 'commit' | 'rollback'; readonly xid: string }
+  /** A write in statement format: its rows are not in the log. */
+  | { readonly kind: 'write'; readonly verb: string }
+  | { readonly kind: 'truncate'; readonly tables: readonly TableId[] }
+  | { readonly kind: 'drop'; readonly tables: readonly TableId[] }
+  | { readonly kind: 'dropDatabase'; readonly database: string }
+  | { readonly kind: 'rename'; readonly pairs: readonly { readonly from: TableId; readonly to: TableId }[] }
+  | { readonly kind: 'create'; readonly table: TableId; readonly replaces: boolean; readonly rowsFollow: boolean }
+  /** `partition`: rows may have gone or come with a partition. */
+  | { readonly kind: 'alter'; readonly table: TableId; readonly partition: boolean }
+  /** Nothing that tables' rows depend on: users, views, routines … */
+  | { readonly kind: 'other' };
+
+interface Token {
+  /** Upper case for bare words; as it stands for quoted names. */
+  readonly word: string;
+  readonly name: string;
+  readonly quoted: boolean;
+}
+
+const TOKEN = /`((?:[^`]|``)*)`|'(?:[^'\\]|''|\\.)*'|"((?:[^"\\]|""|\\.)*)"|[\p{L}\p{N}_$]+|[^\s]/gsu;
+
+/** Reads no more of the statement than its kind and the tables it names. `database` is the session's. */
+export function readStatement(sql: string, database: string): LoggedStatement {
+  const tokens = tokenize(sql);
+  const words = new Words(tokens, database);
+  const [first = '', second = ''] = tokens.map(({ word }) => word);
+  switch (first) {
+    case '':
+      return { kind: 'nothing' };
+    case 'BEGIN':
+      return { kind: 'begin' };
+    case 'START':
+      return second === 'TRANSACTION' ? { kind: 'begin' } : { kind: 'other' };
+    case 'COMMIT':
+      return { kind: 'commit' };
+    case 'ROLLBACK':
+      return { kind: second === 'TO' ? 'rollbackTo' : 'rollback' };
+    case 'SAVEPOINT':
+    case 'RELEASE':
+      return { kind: 'savepoint' };
+    case 'XA':
+      return xaStatement(sql, second);
+    case 'INSERT':
+    case 'REPLACE':
+    case 'UPDATE':
+    case 'DELETE':
+    case 'LOAD':
+    case 'CALL':
+    case 'DO':
+      return { kind: 'write', verb: first };
+    case 'TRUNCATE':
+      words.skip('TRUNCATE');
+      words.skip('TABLE');
+      return { kind: 'truncate', tables: [words.table()] };
+    case 'DROP':
+      return dropStatement(words);
+    case 'RENAME':
+      return renameStatement(words);
+    case 'CREATE':
+      return createStatement(words);
+    case 'ALTER':
+      return alterStatement(words);
+    default:
+      return { kind: 'other' };
+  }
+}
+
+function dropStatement(words: Words): LoggedStatement {
+  words.skip('DROP');
+  if (words.skip('DATABASE') || words.skip('SCHEMA')) {
+    words.skip('IF', 'EXISTS');
+    return { kind: 'dropDatabase', database: words.name() };
+  }
+  // Temporary tables hide ordinary ones from their own session only.
+  if (!words.skip('TABLE') && !words.skip('TABLES')) return { kind: 'other' };
+  words.skip('IF', 'EXISTS');
+  const tables = [words.table()];
+  while (words.skip(',')) tables.push(words.table());
+  return { kind: 'drop', tables };
+}
+
+function renameStatement(words: Words): LoggedStatement {
+  words.skip('RENAME');
+  if (!words.skip('TABLE') && !words.skip('TABLES')) return { kind: 'other' };
+  words.skip('IF', 'EXISTS');
+  const pairs: { from: TableId; to: TableId }[] = [];
+  do {
+    const from = words.table();
+    while (!words.at('TO') && !words.ended) words.next();
+    words.skip('TO');
+    pairs.push({ from, to: words.table() });
+  } while (words.skip(','));
+  return { kind: 'rename', pairs };
+}
+
+function createStatement(words: Words): LoggedStatement {
+  words.skip('CREATE');
+  const replaces = words.skip('OR', 'REPLACE');
+  if (words.skip('UNIQUE') || words.skip('FULLTEXT') || words.skip('SPATIAL') || words.at('INDEX')) return indexStatement(words);
+  if (!words.skip('TABLE')) return { kind: 'other' };
+  words.skip('IF', 'NOT', 'EXISTS');
+  return { kind: 'create', table: words.table(), replaces, rowsFollow: words.includes('START', 'TRANSACTION') };
+}
+
+/** CREATE INDEX … ON table: a primary key is none of its effects, yet the table is looked at. */
+function indexStatement(words: Words): LoggedStatement {
+  while (!words.at('ON') && !words.ended) words.next();
+  words.skip('ON');
+  return { kind: 'alter', table: words.table(), partition: false };
+}
+
+function alterStatement(words: Words): LoggedStatement {
+  words.skip('ALTER');
+  words.skip('ONLINE');
+  words.skip('IGNORE');
+  if (!words.skip('TABLE')) return { kind: 'other' };
+  words.skip('IF', 'EXISTS');
+  const from = words.table();
+  // RENAME TO stands in one list with other changes; RENAME COLUMN and RENAME INDEX do not name a table.
+  const partition = words.includes('TRUNCATE', 'PARTITION') || words.includes('DROP', 'PARTITION') || words.includes('EXCHANGE', 'PARTITION');
+  const to = words.renamedTo();
+  if (to !== null) return { kind: 'rename', pairs: [{ from, to }] };
+  return { kind: 'alter', table: from, partition };
+}
+
+function xaStatement(sql: string, what: string): LoggedStatement {
+  const xid = /X'([0-9a-f]*)'\s*,\s*X'([0-9a-f]*)'\s*,\s*(\d+)/i.exec(sql);
+  const id = xid === null ? sql.replace(/^\s*XA\s+\w+\s*/i, '').trim() : `${xid[1]},${xid[2]},${xid[3]}`.toLowerCase();
+  switch (what) {
+    case 'START':
+    case 'BEGIN':
+      return { kind: 'xa', what: 'start', xid: id };
+    case 'END':
+      return { kind: 'xa', what: 'end', xid: id };
+    case 'PREPARE':
+      return { kind: 'xa', what: 'prepare', xid: id };
+    case 'COMMIT':
+      return { kind: 'xa', what: 'commit', xid: id };
+    case 'ROLLBACK':
+      return { kind: 'xa', what: 'rollback', xid: id };
+    default:
+      return { kind: 'other' };
+  }
+}
+
+/** Comments go, but for those that hold statements for newer servers. */
+function tokenize(sql: string): readonly Token[] {
+  const text = sql
+    .replace(/\/\*M?!\d*((?:[^*]|\*(?!\/))*)\*\//g, ' $1 ')
+    .replace(/\/\*(?:[^*]|\*(?!\/))*\*\//g, ' ')
+    .replace(/(^|\s)(?:#|-- )[^\n]*/g, '$1');
+  return [...text.matchAll(TOKEN)].map(([whole, backquoted, doubleQuoted]) => {
+    const quoted = backquoted?.replaceAll('``', '`') ?? doubleQuoted?.replaceAll('""', '"');
+    return { word: quoted === undefined ? whole.toUpperCase() : whole, name: quoted ?? whole, quoted: quoted !== undefined };
+  });
+}
+
+class Words {
+  #at = 0;
+
+  constructor(
+    private readonly tokens: readonly Token[],
+    private readonly database: string,
+  ) {}
+
+  get ended(): boolean {
+    return this.#at >= this.tokens.length;
+  }
+
+  at(...words: readonly string[]): boolean {
+    return words.every((word, index) => {
+      const token = this.tokens[this.#at + index];
+      return token !== undefined && !token.quoted && token.word === word;
+    });
+  }
+
+  skip(...words: readonly string[]): boolean {
+    if (!this.at(...words)) return false;
+    this.#at += words.length;
+    return true;
+  }
+
+  next(): void {
+    this.#at += 1;
+  }
+
+  name(): string {
+    const token = this.tokens[this.#at];
+    this.#at += 1;
+    return token?.name ?? '';
+  }
+
+  table(): TableId {
+    const first = this.name();
+    return this.skip('.') ? { schema: first, table: this.name() } : { schema: this.database, table: first };
+  }
+
+  includes(...words: readonly string[]): boolean {
+    return this.tokens.some((_, index) =>
+      words.every((word, ahead) => {
+        const token = this.tokens[index + ahead];
+        return token !== undefined && !token.quoted && token.word === word;
+      }),
+    );
+  }
+
+  /** The name behind RENAME, RENAME TO, RENAME AS or RENAME = in an ALTER TABLE, outside of parentheses. */
+  renamedTo(): TableId | null {
+    let depth = 0;
+    for (; !this.ended; this.next()) {
+      if (this.at('(')) depth += 1;
+      else if (this.at(')')) depth -= 1;
+      else if (depth === 0 && this.at('RENAME')) {
+        this.next();
+        if (this.at('COLUMN') || this.at('INDEX') || this.at('KEY')) continue;
+        if (!this.skip('TO') && !this.skip('AS')) this.skip('=');
+        return this.table();
+      }
+    }
+    return null;
+  }
+}

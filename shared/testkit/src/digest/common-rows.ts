@@ -64,10 +64,13 @@ function expression(isPostgres: boolean, column: string, type: string): string {
   if (isPostgres) {
     if (type === 'bytea') return `encode(${column}, 'hex')`;
     if (type === 'bool') return `CASE WHEN ${column} THEN '1' WHEN NOT ${column} THEN '0' END`;
+    if (type === 'float4') return `${column}::float8::text`;
     if (type === 'timestamptz') return `(${column} AT TIME ZONE 'UTC')::text`;
     return `${column}::text`;
   }
   if (BINARY.test(type)) return `LOWER(HEX(${column}))`;
+  // A ZEROFILL column and a year print leading zeros, which are no part of the number.
+  if (/int$|^year$/.test(type)) return `${column} + 0`;
   if (type === 'bit') return `BIN(${column})`;
   if (type === 'float' || type === 'double') return `${column} + 0e0`;
   return `CONVERT(${column} USING utf8mb4)`;

@@ -83,7 +83,8 @@ describe.each(['mysql', 'mariadb'] as const)('%s to PostgreSQL', (from) => {
     expect(loaded.code, told(loaded)).toBe(0);
     const left = async (): Promise<readonly string[]> => {
       const ids: string[] = [];
-      for (const { name } of tables) ids.push((await pair.target.rows(`SELECT id FROM app.${name} ORDER BY id`)).flat().join(' '));
+      for (const { name } of tables)
+        ids.push((await pair.target.rows(`SELECT id FROM app.${name} ORDER BY id`)).flat().join(' '));
       return ids;
     };
     // The NULL behind the values is the only row that arrives.

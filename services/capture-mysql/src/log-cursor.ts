@@ -13,7 +13,7 @@ const MAX_PREPARED = 1_000;
 export class LogCursor {
   readonly #source: string;
   readonly #server: SourceServer;
-  readonly #failovers: number;
+  readonly failovers: number;
   /** The journal's end, where its file is one of this server's. */
   readonly #written: LogPosition | null;
   readonly #gtids: MysqlGtidSet | MariadbGtidState;
@@ -27,7 +27,7 @@ export class LogCursor {
     const same = after.rest.server === server.identity;
     this.#source = source;
     this.#server = server;
-    this.#failovers = same ? after.failovers : after.failovers + 1;
+    this.failovers = same ? after.failovers : after.failovers + 1;
     this.#written = same ? after : null;
     const { gtids } = after.rest;
     this.#gtids = server.engine === 'mysql' ? MysqlGtidSet.parse(gtids) : MariadbGtidState.parse(gtids);
@@ -85,7 +85,7 @@ export class LogCursor {
   position(): Position {
     const rest = { base: this.#base, server: this.#server.identity, gtids: this.#gtids.toString() };
     const key = positionKey({
-      failovers: this.#failovers,
+      failovers: this.failovers,
       file: this.#file,
       offset: this.#offset,
       rest: this.#prepared.size === 0 ? rest : { ...rest, prepared: [...this.#prepared] },
@@ -95,7 +95,7 @@ export class LogCursor {
 
   /** The place alone. */
   place(): Position {
-    return { source: this.#source, timeline: 0, key: placeKey(this.#failovers, this.#file, this.#offset) };
+    return { source: this.#source, timeline: 0, key: placeKey(this.failovers, this.#file, this.#offset) };
   }
 
   describe(): string {

@@ -5,7 +5,7 @@ import type { TableSelector } from '@millrace/contract/capture.js';
 import type { EventWriter } from '@millrace/contract/events.js';
 import type { TableId, TableSchema, TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import type { LoggedStatement } from './binlog/ddl-statement.js';
+import type { Alteration, LoggedStatement } from './binlog/ddl-statement.js';
 import { EventReader } from './binlog/event-reader.js';
 import { charsetsOf, compileRowPlan, type RowPlan } from './binlog/row-plan.js';
 import { readTableName, readTableShape, type TableShape } from './binlog/table-map.js';
@@ -17,9 +17,21 @@ interface TrackedTable {
   readonly id: TableId;
   /** The version that rows are written as. */
   version: TableVersion;
-  /** Its columns changed, and the log does not name them: its next rows cannot be read for certain. */
-  unproved: boolean;
+  /** It was altered, or may have been while nobody read: the next of its rows, or the log's end, shows how. */
+  pending: Pending | null;
+  /** Where the log ended when the catalogue told what an added column holds in older rows; an alteration before that may be what it told. */
+  provedAt: string;
 }
+
+/** What the statements since the table's version was settled did to its columns. */
+interface Pending {
+  readonly altered: boolean;
+  readonly adds: boolean;
+  readonly drops: boolean;
+  readonly changes: boolean;
+}
+
+const PERHAPS: Pending = { altered: false, adds: false, drops: false, changes: false };
 
 /** A TABLE_MAP event as it came last under its number: the same bytes mean the same plan. */
 interface MappedTable {
@@ -34,7 +46,13 @@ export interface SchemaTrackerOptions {
   readonly selector: TableSelector;
   readonly known: readonly TableVersion[];
   readonly needsLoad: (table: TableSchema, reason: string) => string;
+  /** The key of the stream's place. */
+  readonly place: () => string;
+  /** The key of the log's end. */
+  readonly logEnd: () => Promise<string>;
 }
+
+const CHANGED_SEVERAL_TIMES = 'its columns changed several times in a row';
 
 /** Room for table numbers: a server with more open tables maps them again. */
 const MAX_MAPPED = 10_000;
@@ -49,7 +67,8 @@ export class SchemaTracker {
   readonly #mapped = new Map<number, MappedTable>();
 
   constructor(private readonly options: SchemaTrackerOptions) {
-    for (const version of options.known) this.#track(version);
+    // What was altered without rows behind it may not have reached the journal.
+    for (const version of options.known) this.#track(version).pending = PERHAPS;
   }
 
   /** Before the first event: tables that the selection has gained since the journal was written. */
@@ -113,7 +132,7 @@ export class SchemaTracker {
         if (this.#isSelected(statement.table)) await this.#appear(statement.table, 'it was created');
         return;
       case 'alter':
-        await this.#altered(statement.table, statement.partition);
+        await this.#altered(statement.table, statement);
         return;
       default:
         return;
@@ -132,54 +151,72 @@ export class SchemaTracker {
       this.#remember(number, { body: copy, plan: null });
       return;
     }
-    await this.#settle(shape, table);
-    await catalog.prepareDecoders(charsetsOf(shape, table.version, catalog));
-    this.#remember(number, { body: copy, plan: compileRowPlan(shape, table.version, catalog) });
+    const { version } = await this.#settle(shape, table);
+    await catalog.prepareDecoders(charsetsOf(shape, version, catalog));
+    this.#remember(number, { body: copy, plan: compileRowPlan(shape, version, catalog) });
   }
 
-  /** Brings the table to a version that the shape fits. */
-  async #settle(shape: TableShape, table: TrackedTable): Promise<void> {
-    const { catalog } = this.options;
-    const earlier = table.version.schema;
-    if (!table.unproved && fits(shape, earlier, catalog.collations)) return;
-    if (!shape.named) throw new MillraceError('SOURCE_SCHEMA_UNPROVED', { table: displayTable(shape.id) });
-    const [now] = await catalog.describe([shape.id]);
-    const next =
-      now !== undefined && fits(shape, now, catalog.collations)
-        ? continueFrom(earlier, now)
-        : schemaFromShape(shape, { earlier, now }, catalog.collations);
-    if (next === null) throw new MillraceError('SOURCE_SCHEMA_UNPROVED', { table: displayTable(shape.id) });
-    await this.#change(table, next);
-  }
-
-  /** From here on the table is as `next`; where its rows cannot be known from that, they are loaded again. */
-  async #change(table: TrackedTable, next: TableSchema): Promise<void> {
-    const reason = reasonToLoad(table.version.schema, next);
-    if (reason !== null) {
-      await this.#load(next, reason);
-    } else if (fingerprintOf(next) !== fingerprintOf(table.version.schema)) {
-      table.version = await this.options.journal.schema(next, { kind: 'version' });
-      this.#forgetPlans(table.id);
+  /** The log is read to its end, so the catalogue is what it tells of: altered tables that no rows followed. */
+  async caughtUp(): Promise<void> {
+    const altered = [...this.#tables.values()].filter(({ pending }) => pending !== null);
+    if (altered.length === 0) return;
+    const described = new Map((await this.options.catalog.describe(altered.map(({ id }) => id))).map((now) => [tableKey(now.id), now]));
+    for (const table of altered) {
+      const now = described.get(tableKey(table.id));
+      // What is gone from the catalogue is dropped by the statement that follows.
+      if (now !== undefined) await this.#change(table, continueFrom(table.version.schema, now));
     }
   }
 
-  async #altered(id: TableId, partition: boolean): Promise<void> {
+  /** Brings the table to a version that the shape fits. */
+  async #settle(shape: TableShape, table: TrackedTable): Promise<TrackedTable> {
+    const { catalog } = this.options;
+    const earlier = table.version.schema;
+    const fitting = fits(shape, earlier, catalog.collations);
+    if (fitting && (table.pending === null || (!shape.named && !table.pending.altered))) return table;
+    if (!shape.named) throw new MillraceError('SOURCE_SCHEMA_UNPROVED', { table: displayTable(shape.id) });
+    const [now] = await catalog.describe([shape.id]);
+    if (now !== undefined && fits(shape, now, catalog.collations)) return await this.#change(table, continueFrom(earlier, now));
+    if (fitting) return await this.#change(table, earlier);
+    const next = schemaFromShape(shape, { earlier, now }, catalog.collations);
+    if (next === null) throw new MillraceError('SOURCE_SCHEMA_UNPROVED', { table: displayTable(shape.id) });
+    return await this.#change(table, next);
+  }
+
+  /** From here on the table is as `next`; where its rows cannot be known from that, they are loaded again. */
+  async #change(table: TrackedTable, next: TableSchema): Promise<TrackedTable> {
+    const earlier = table.version.schema;
+    const reason = reasonToLoad(earlier, next);
+    table.pending = null;
+    if (reason !== null) return await this.#load(next, reason);
+    if (fingerprintOf(next) === fingerprintOf(earlier)) return table;
+    if (next.columns.some(({ name }) => earlier.columns.every((column) => column.name !== name)))
+      table.provedAt = await this.options.logEnd();
+    table.version = await this.options.journal.schema(next, { kind: 'version' });
+    this.#forgetPlans(table.id);
+    return table;
+  }
+
+  async #altered(id: TableId, { adds, drops, changes, partition }: Alteration): Promise<void> {
     const table = this.#tables.get(tableKey(id));
     if (table === undefined) {
       if (this.#isSelected(id)) await this.#appear(id, 'it appeared in the selection');
       return;
     }
-    const [now] = await this.options.catalog.describe([id]);
     this.#forgetPlans(id);
-    if (now === undefined) return;
-    if (partition) {
-      await this.#load(continueFrom(table.version.schema, now), 'a partition was truncated, dropped or exchanged');
+    const before = table.pending ?? PERHAPS;
+    const pending = { altered: true, adds: before.adds || adds, drops: before.drops || drops, changes: before.changes || changes };
+    // A column that is dropped and added, or changed twice, may look as it did, with other values in it.
+    const several =
+      (pending.adds && pending.drops) || (before.changes && changes) || this.options.place() <= table.provedAt;
+    if (!partition && !several) {
+      table.pending = pending;
       return;
     }
-    const before = table.version;
-    await this.#change(table, continueFrom(table.version.schema, now));
-    const after = this.#tables.get(tableKey(id));
-    if (after !== undefined && after.version !== before) after.unproved = true;
+    const [now] = await this.options.catalog.describe([id]);
+    if (now === undefined) return;
+    const reason = partition ? 'a partition was truncated, dropped or exchanged' : CHANGED_SEVERAL_TIMES;
+    await this.#load(continueFrom(table.version.schema, now), reason);
   }
 
   /** Loads a table that the stream has nothing of, or of which it has had another. Null: the catalogue does not have it (any more). */
@@ -208,7 +245,7 @@ export class SchemaTracker {
   }
 
   #track(version: TableVersion): TrackedTable {
-    const table = { id: version.schema.id, version, unproved: false };
+    const table: TrackedTable = { id: version.schema.id, version, pending: null, provedAt: '' };
     this.#tables.set(tableKey(table.id), table);
     return table;
   }

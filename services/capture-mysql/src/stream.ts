@@ -9,10 +9,10 @@ import type { ConnectionSettings } from '@millrace/mysql/connection-url.js';
 import { dumpError, startDump } from './binlog/dump.js';
 import { LogCursor } from './log-cursor.js';
 import { type PacketStream, serverFailure } from './packets.js';
-import { formatPlace, parsePosition } from './position.js';
+import { formatPlace, parsePosition, placeKey } from './position.js';
 import { queryError } from './query-error.js';
 import { SchemaTracker } from './schema-tracker.js';
-import { readerServerId, readerUuid, readServer, type SourceServer } from './server-log.js';
+import { readerServerId, readerUuid, readLogEnd, readServer, type SourceServer } from './server-log.js';
 import { SourceCatalog } from './source-catalog.js';
 import { TransactionDecoder } from './transaction-decoder.js';
 
@@ -65,10 +65,21 @@ async function streamUntil(running: AbortScope, { context, after, journal, optio
     await requireSameServer(await readServer(catalogSession), server);
     const catalog = await SourceCatalog.open(catalogSession, server);
     const position = parsePosition(after);
-    const tracker = new SchemaTracker({ catalog, journal, selector: options.selector, known: options.known, needsLoad: options.needsLoad });
+    const cursor = new LogCursor(after.source, server, position);
+    const tracker = new SchemaTracker({
+      catalog,
+      journal,
+      selector: options.selector,
+      known: options.known,
+      needsLoad: options.needsLoad,
+      place: () => cursor.place().key,
+      logEnd: async () => {
+        const { file, offset } = await readLogEnd(catalogSession, server);
+        return placeKey(cursor.failovers, file, offset);
+      },
+    });
     await tracker.start();
     options.onAwaitingLoad?.(0);
-    const cursor = new LogCursor(after.source, server, position);
     const session = await connect(connection, { applicationName, settings: { net_write_timeout: '600' }, signal });
     const serverId = readerServerId(identity);
     try {
@@ -76,7 +87,7 @@ async function streamUntil(running: AbortScope, { context, after, journal, optio
       const dump = await startDump(session, { server, after: position, serverId, uuid: readerUuid(identity), name: applicationName, signal });
       using _ = onAbort(signal, () => dump.packets.destroy());
       const decoder = new TransactionDecoder({ journal, tracker, cursor, engine: server.engine, checksums: dump.checksums });
-      await new DumpReader(dump.packets, { decoder, journal, signal, explain: (error, number) => dumpError(error, number, { serverId, resume: formatPlace(after) }) }).run();
+      await new DumpReader(dump.packets, { decoder, tracker, journal, signal, explain: (error, number) => dumpError(error, number, { serverId, resume: formatPlace(after) }) }).run();
     } catch (error) {
       const number = errorNumberOf(error);
       throw error instanceof Error && number !== null ? dumpError(error, number, { serverId, resume: formatPlace(after) }) : error;
@@ -97,6 +108,7 @@ async function requireSameServer(found: SourceServer, expected: SourceServer): P
 
 interface DumpReaderOptions {
   readonly decoder: TransactionDecoder;
+  readonly tracker: SchemaTracker;
   readonly journal: EventWriter;
   readonly signal: AbortSignal;
   readonly explain: (error: Error, number: number) => unknown;
@@ -119,7 +131,8 @@ class DumpReader {
     try {
       while (!signal.aborted) {
         await this.#takeAll();
-        if (this.#writeProgress()) journal.flush();
+        if (this.options.decoder.isBetween) await this.options.tracker.caughtUp();
+        this.#writeProgress();
         journal.flush();
         this.#heardMs = performance.now();
         this.#listening = true;

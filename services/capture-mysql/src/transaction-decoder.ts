@@ -64,6 +64,11 @@ export class TransactionDecoder {
     return this.#event(type, flags, { body, start, seconds, serverId: bytes.readUInt32LE(start + 5) });
   }
 
+  /** No group of events is open. */
+  get isBetween(): boolean {
+    return this.#group === null;
+  }
+
   /** The place behind the last group, where nothing of the selection came since the journal's last position; null: nothing new. */
   takeIdle(): Position | null {
     if (!this.#idle || this.#group !== null) return null;

@@ -11,10 +11,18 @@ export type LoggedStatement =
   | { readonly kind: 'dropDatabase'; readonly database: string }
   | { readonly kind: 'rename'; readonly pairs: readonly { readonly from: TableId; readonly to: TableId }[] }
   | { readonly kind: 'create'; readonly table: TableId; readonly replaces: boolean; readonly rowsFollow: boolean }
-  /** `partition`: rows may have gone or come with a partition. */
-  | { readonly kind: 'alter'; readonly table: TableId; readonly partition: boolean }
+  | ({ readonly kind: 'alter'; readonly table: TableId } & Alteration)
   /** Nothing that tables' rows depend on: users, views, routines … */
   | { readonly kind: 'other' };
+
+/** What an ALTER TABLE does, as far as the table's columns before and after it do not show it. */
+export interface Alteration {
+  readonly adds: boolean;
+  readonly drops: boolean;
+  readonly changes: boolean;
+  /** Rows may have gone or come with a partition. */
+  readonly partition: boolean;
+}
 
 interface Token {
   /** Upper case for bare words; as it stands for quoted names. */
@@ -112,7 +120,7 @@ function createStatement(words: Words): LoggedStatement {
 function indexStatement(words: Words): LoggedStatement {
   while (!words.at('ON') && !words.ended) words.next();
   words.skip('ON');
-  return { kind: 'alter', table: words.table(), partition: false };
+  return { kind: 'alter', table: words.table(), adds: false, drops: false, changes: false, partition: false };
 }
 
 function alterStatement(words: Words): LoggedStatement {
@@ -122,12 +130,15 @@ function alterStatement(words: Words): LoggedStatement {
   if (!words.skip('TABLE')) return { kind: 'other' };
   words.skip('IF', 'EXISTS');
   const from = words.table();
+  const alteration = words.alteration();
   // RENAME TO stands in one list with other changes; RENAME COLUMN and RENAME INDEX do not name a table.
-  const partition = words.includes('TRUNCATE', 'PARTITION') || words.includes('DROP', 'PARTITION') || words.includes('EXCHANGE', 'PARTITION');
   const to = words.renamedTo();
   if (to !== null) return { kind: 'rename', pairs: [{ from, to }] };
-  return { kind: 'alter', table: from, partition };
+  return { kind: 'alter', table: from, ...alteration };
 }
+
+/** What follows ADD and DROP where it is no column. */
+const NO_COLUMN = new Set(['INDEX', 'KEY', 'UNIQUE', 'FULLTEXT', 'SPATIAL', 'CONSTRAINT', 'PRIMARY', 'FOREIGN', 'CHECK', 'PARTITION', 'PERIOD', 'SYSTEM']);
 
 function xaStatement(sql: string, what: string): LoggedStatement {
   const xid = /X'([0-9a-f]*)'\s*,\s*X'([0-9a-f]*)'\s*,\s*(\d+)/i.exec(sql);
@@ -208,6 +219,28 @@ class Words {
         return token !== undefined && !token.quoted && token.word === word;
       }),
     );
+  }
+
+  /** By the first words of the list's parts, from here to the end; stays where it is. */
+  alteration(): Alteration {
+    const found = { adds: false, drops: false, changes: false, partition: false };
+    let depth = 0;
+    let first = true;
+    for (let index = this.#at; index < this.tokens.length; index++) {
+      const { word, quoted } = this.tokens[index] ?? { word: '', quoted: true };
+      const next = this.tokens[index + 1];
+      const column = next !== undefined && (next.quoted || !NO_COLUMN.has(next.word));
+      if (!quoted && word === '(') depth += 1;
+      else if (!quoted && word === ')') depth -= 1;
+      if (first && !quoted && depth === 0) {
+        if (word === 'ADD' && column) found.adds = true;
+        else if (word === 'DROP' && column) found.drops = true;
+        else if (word === 'MODIFY' || word === 'CHANGE' || word === 'CONVERT' || word === 'RENAME') found.changes = true;
+        if ((word === 'TRUNCATE' || word === 'DROP' || word === 'EXCHANGE') && next?.word === 'PARTITION') found.partition = true;
+      }
+      first = depth === 0 && !quoted && word === ',';
+    }
+    return found;
   }
 
   /** The name behind RENAME, RENAME TO, RENAME AS or RENAME = in an ALTER TABLE, outside of parentheses. */

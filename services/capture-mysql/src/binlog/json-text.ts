@@ -24,8 +24,6 @@ const JSON_TYPE = {
 const LITERALS = ['null', 'true', 'false'] as const;
 /** The server refuses documents that are nested deeper (JSON_DOCUMENT_MAX_DEPTH). */
 const MAX_DEPTH = 101;
-/** Longest text of a double in a document (MAX_DOUBLE_STR_LENGTH). */
-const MAX_DOUBLE_TEXT = 23;
 /** Powers of ten that are written out rather than with an exponent (dtoa.c, MAX_DECPT_FOR_F_FORMAT). */
 const MAX_PLAIN_EXPONENT = 15;
 
@@ -201,9 +199,8 @@ export function doubleText(value: number): string {
   const digits = mantissa.replace('.', '');
   const point = Number(exponent) + 1;
   const plain = sign + plainText(digits, point);
-  const isPlain =
-    value === 0 || (point >= 1 - MAX_PLAIN_EXPONENT && point <= MAX_PLAIN_EXPONENT && plain.length <= MAX_DOUBLE_TEXT);
-  if (!isPlain) {
+  const inRange = point >= 1 - MAX_PLAIN_EXPONENT && point <= MAX_PLAIN_EXPONENT;
+  if (value !== 0 && !inRange && point !== digits.length - 1) {
     const fraction = digits.length > 1 ? `.${digits.slice(1)}` : '';
     return `${sign}${digits.slice(0, 1)}${fraction}e${point - 1}`;
   }

@@ -284,7 +284,7 @@ function uuidText(stored: Buffer): string {
 /** As the server prints it (inet_ntop): the longest run of zero groups as `::`, IPv4 addresses in their own form. */
 export function inet6Text(address: Buffer): string {
   const groups = Array.from({ length: 8 }, (_, index) => address.readUInt16BE(index * 2));
-  let best = { start: -1, length: 1 };
+  let best = { start: -1, length: 0 };
   for (let start = 0; start < 8; start++) {
     let length = 0;
     while (start + length < 8 && groups[start + length] === 0) length++;

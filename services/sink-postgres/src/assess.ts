@@ -1,3 +1,4 @@
+import { findingOf } from '@millrace/apply/finding.js';
 import { displayTable } from '@millrace/codec/table-key.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { TablePreparation } from '@millrace/contract/sink.js';
@@ -5,7 +6,6 @@ import type { TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
-import { findingOf } from './finding.js';
 import { type PresentTable, readPresentTables } from './present-table.js';
 import { incompatibilities } from './table-compatibility.js';
 import { findRelations, type Relation, tableOid } from './target-relation.js';

@@ -3,6 +3,7 @@ import { endpointErrors } from './endpoint-errors.js';
 import { journalErrors } from './journal-errors.js';
 import { localErrors } from './local-errors.js';
 import { mappingErrors } from './mapping-errors.js';
+import { mysqlTargetErrors } from './mysql-target-errors.js';
 import { sourceErrors } from './source-errors.js';
 import { targetErrors } from './target-errors.js';
 import { taskErrors } from './task-errors.js';
@@ -16,6 +17,7 @@ export const ERROR_TABLE = {
   ...codecErrors,
   ...journalErrors,
   ...targetErrors,
+  ...mysqlTargetErrors,
   ...localErrors,
 } as const;
 

@@ -3,7 +3,9 @@ import { type ConnectionSettings, describeConnection } from './connection-url.js
 
 /** The server's own error number (MySQL manual, "Server Error Message Reference"); null where the error did not come from a server. */
 export function errorNumberOf(error: unknown): number | null {
-  return error instanceof Error && 'sqlState' in error && 'errno' in error && typeof error.errno === 'number' ? error.errno : null;
+  return error instanceof Error && 'sqlState' in error && 'errno' in error && typeof error.errno === 'number'
+    ? error.errno
+    : null;
 }
 
 /** Node's or the driver's code of an error: `ECONNREFUSED`, `PROTOCOL_CONNECTION_LOST`. */
@@ -58,7 +60,10 @@ function failureOf(error: unknown, reason: string): ConnectFailure {
       return 'ENDPOINT_CONNECT_REFUSED';
   }
   const code = errorCodeOf(error) ?? '';
-  if (code === 'HANDSHAKE_NO_SSL_SUPPORT' || /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HANDSHAKE_SSL)/.test(code))
+  if (
+    code === 'HANDSHAKE_NO_SSL_SUPPORT' ||
+    /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|HANDSHAKE_SSL)/.test(code)
+  )
     return 'ENDPOINT_TLS_REFUSED';
   if (/certificate|\bSSL\b|\bTLS\b/.test(reason)) return 'ENDPOINT_TLS_REFUSED';
   return code.startsWith('AUTH_') ? 'ENDPOINT_AUTHENTICATION' : 'ENDPOINT_UNREACHABLE';

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { onAbort } from '@millrace/flow/abort.js';
-import { type ConnectionOptions, createConnection, type SslOptions } from 'mysql2';
+import { type ConnectionOptions, type Connection as CoreConnection, createConnection, type SslOptions } from 'mysql2';
 import type { Connection } from 'mysql2/promise';
 import { connectError, errorCodeOf } from './connect-error.js';
 import type { ConnectionSettings } from './connection-url.js';
@@ -94,7 +95,7 @@ async function connectOnce(
   };
   const core = createConnection(config);
   core.on('error', () => undefined);
-  const link = onAbort(options.signal, () => core.destroy());
+  const link = onAbort(options.signal, () => abandon(core));
   core.once('end', () => link[Symbol.dispose]());
   const late = setTimeout(() => core.destroy(), Math.max(0, deadline - performance.now()));
   const session = core.promise();
@@ -111,6 +112,14 @@ async function connectOnce(
   } finally {
     clearTimeout(late);
   }
+}
+
+/** Ends a session at once; the driver's own destroy would leave whoever waits for an open query waiting for ever. */
+function abandon(core: CoreConnection): void {
+  const stream: unknown = Reflect.get(core, 'stream');
+  if (stream instanceof Duplex)
+    stream.destroy(Object.assign(new Error('the session was ended'), { code: 'PROTOCOL_CONNECTION_LOST' }));
+  else core.destroy();
 }
 
 /** What to try in order, as MySQL's --ssl-mode says; sockets in the file system have no TLS. */

@@ -54,7 +54,8 @@ export function parseConnectionUrl(text: string, end: End): ConnectionSettings {
     }
   };
   for (const [name, value] of url.searchParams) {
-    if (!PARAMETERS.has(name)) throw invalid(`the parameter "${name}"`, `no such parameter; there are ${[...PARAMETERS].join(', ')}`);
+    if (!PARAMETERS.has(name))
+      throw invalid(`the parameter "${name}"`, `no such parameter; there are ${[...PARAMETERS].join(', ')}`);
     if (value === '') throw invalid(`the parameter "${name}"`, 'it has no value');
   }
   const word = (url.searchParams.get('ssl-mode') ?? 'PREFERRED').toUpperCase();

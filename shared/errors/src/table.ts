@@ -4,6 +4,7 @@ import { journalErrors } from './journal-errors.js';
 import { localErrors } from './local-errors.js';
 import { mappingErrors } from './mapping-errors.js';
 import { mysqlSourceErrors } from './mysql-source-errors.js';
+import { mysqlTargetErrors } from './mysql-target-errors.js';
 import { sourceErrors } from './source-errors.js';
 import { targetErrors } from './target-errors.js';
 import { taskErrors } from './task-errors.js';
@@ -18,6 +19,7 @@ export const ERROR_TABLE = {
   ...codecErrors,
   ...journalErrors,
   ...targetErrors,
+  ...mysqlTargetErrors,
   ...localErrors,
 } as const;
 

@@ -34,7 +34,7 @@ describe.each(ENGINES)('schema changes of %s', (engine) => {
       { kind: 'insert', table, after: { id: 4, b: 4, c: 'x' } },
     ]);
     // What an added column holds in older rows is not known for certain where the catalogue is ahead.
-    expect(capture.loads.every(({ reason }) => reason === 'its columns changed several times in a row')).toBe(true);
+    expect(new Set(capture.loads.map(({ reason }) => reason))).toEqual(new Set(['its columns changed several times in a row']));
     expect(capture.journal.schemas.map(({ schema }) => columnsOf(schema)).at(-1)).toEqual(['id', 'b', 'c']);
   });
 
@@ -93,7 +93,7 @@ describe.each(ENGINES)('schema changes of %s', (engine) => {
     await capture.sql.query(copy);
     await capture.sql.query('INSERT INTO t VALUES (1); TRUNCATE TABLE t; INSERT INTO t VALUES (2); DROP TABLE t');
     await capture.caughtUp();
-    expect(capture.loads.map(({ table }) => table.id.table)).toEqual(['fresh', 'copied']);
+    expect(capture.loads.map(({ table }) => table.id.table).sort()).toEqual(['copied', 'fresh']);
     expect(capture.journal.changes.map((change) => ({ kind: change.kind, ...('tables' in change ? { tables: change.tables } : {}) }))).toEqual([
       { kind: 'insert' },
       { kind: 'insert' },

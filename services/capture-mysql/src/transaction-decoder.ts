@@ -37,8 +37,8 @@ export class TransactionDecoder {
   #begun = false;
   /** The group is in the journal already. */
   #dropping = false;
-  /** A group without anything of the selection has ended since the last commit. */
-  #idle = false;
+  /** Key of the place that the journal was told of last. */
+  #told = '';
 
   constructor(options: TransactionDecoderOptions) {
     this.#options = options;
@@ -71,9 +71,12 @@ export class TransactionDecoder {
 
   /** The place behind the last group, where nothing of the selection came since the journal's last position; null: nothing new. */
   takeIdle(): Position | null {
-    if (!this.#idle || this.#group !== null) return null;
-    this.#idle = false;
-    return this.#options.cursor.position();
+    if (this.#group !== null) return null;
+    const { cursor } = this.#options;
+    const { key } = cursor.place();
+    if (cursor.isWritten() || key <= this.#told) return null;
+    this.#told = key;
+    return cursor.position();
   }
 
   #checked(bytes: Buffer, start: number, end: number, type: number): number {
@@ -179,9 +182,9 @@ export class TransactionDecoder {
       return;
     }
     if (head.gtid !== null) cursor.executed(head.gtid);
-    this.#idle = !this.#begun;
     if (!this.#begun) return;
     this.#begun = false;
+    this.#told = cursor.place().key;
     journal.commit(cursor.position(), head.atMicros === 0n ? BigInt(seconds) * 1_000_000n : head.atMicros);
   }
 

@@ -72,7 +72,10 @@ describe.each(ENGINES)('the log of %s', (engine) => {
     await capture.sql.query("CREATE TABLE t (id int PRIMARY KEY, a int, b text); INSERT INTO t VALUES (1, 1, 'b')");
     await capture.first();
     await capture.sql.query("SET SESSION binlog_row_image = 'MINIMAL'; UPDATE t SET a = 2");
-    await expect(capture.ended).rejects.toMatchObject({ code: 'SOURCE_ROW_IMAGE', details: { table: `${capture.database.name}.t` } });
+    await expect(capture.ended).rejects.toMatchObject({
+      code: 'SOURCE_ROW_IMAGE',
+      details: { table: `${capture.database.name}.t` },
+    });
   });
 
   test('an XA transaction with rows of the selection is refused, one without is passed over', async () => {

@@ -9,8 +9,8 @@ import type { Alteration, LoggedStatement } from './binlog/ddl-statement.js';
 import { EventReader } from './binlog/event-reader.js';
 import { charsetsOf, compileRowPlan, type RowPlan } from './binlog/row-plan.js';
 import { readTableName, readTableShape, type TableShape } from './binlog/table-map.js';
-import type { SourceCatalog } from './source-catalog.js';
 import { continueFrom, fits, reasonToLoad, schemaFromShape } from './shape-schema.js';
+import type { SourceCatalog } from './source-catalog.js';
 
 /** A table of the selection as the stream stands with it. */
 interface TrackedTable {
@@ -148,7 +148,12 @@ export class SchemaTracker {
 
   async #map(
     number: number,
-    { copy, body, id, tracked }: { readonly copy: Buffer; readonly body: EventReader; readonly id: TableId; readonly tracked: TrackedTable | undefined },
+    {
+      copy,
+      body,
+      id,
+      tracked,
+    }: { readonly copy: Buffer; readonly body: EventReader; readonly id: TableId; readonly tracked: TrackedTable | undefined },
   ): Promise<void> {
     const { catalog } = this.options;
     const shape = readTableShape(id, body, catalog.server.engine);
@@ -227,10 +232,14 @@ export class SchemaTracker {
     }
     this.#forgetPlans(id);
     const before = table.pending ?? PERHAPS;
-    const pending = { altered: true, adds: before.adds || adds, drops: before.drops || drops, changes: before.changes || changes };
+    const pending = {
+      altered: true,
+      adds: before.adds || adds,
+      drops: before.drops || drops,
+      changes: before.changes || changes,
+    };
     // A column that is dropped and added, or changed twice, may look as it did, with other values in it.
-    const several =
-      (pending.adds && pending.drops) || (before.changes && changes) || this.options.place() <= table.provedAt;
+    const several = (pending.adds && pending.drops) || (before.changes && changes) || this.options.place() <= table.provedAt;
     if (!partition && !several) {
       table.pending = pending;
       return;

@@ -6,10 +6,18 @@ import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { type LoggedStatement, readStatement } from './binlog/ddl-statement.js';
 import { EventReader } from './binlog/event-reader.js';
 import { CHECKSUM_BYTES, EVENT, FLAG, HEADER_BYTES, rowsEventOf } from './binlog/event-types.js';
-import { type GroupHead, type Gtid, type QueryEvent, readMariadbGtid, readMysqlGtid, readQuery, readXid } from './binlog/group-events.js';
+import {
+  type GroupHead,
+  type Gtid,
+  type QueryEvent,
+  readMariadbGtid,
+  readMysqlGtid,
+  readQuery,
+  readXid,
+} from './binlog/group-events.js';
+import { inflatedBytes } from './binlog/inflate.js';
 import { RowDecoder } from './binlog/row-decoder.js';
 import type { RowPlan } from './binlog/row-plan.js';
-import { inflatedBytes } from './binlog/inflate.js';
 import { tableNumber } from './binlog/table-map.js';
 import type { LogCursor } from './log-cursor.js';
 import type { PacketSlice } from './packets.js';
@@ -94,7 +102,12 @@ export class TransactionDecoder {
   #event(
     type: number,
     flags: number,
-    { body, start, seconds, serverId }: { readonly body: EventReader; readonly start: number; readonly seconds: number; readonly serverId: number },
+    {
+      body,
+      start,
+      seconds,
+      serverId,
+    }: { readonly body: EventReader; readonly start: number; readonly seconds: number; readonly serverId: number },
   ): Promise<void> | undefined {
     switch (type) {
       case EVENT.formatDescription:
@@ -194,7 +207,8 @@ export class TransactionDecoder {
     const head = this.#group;
     if (head === null) throw protocol('a change outside of a transaction');
     this.#begun = true;
-    const ahead: CommitAhead | undefined = head.atMicros === 0n ? undefined : { position: this.#openedAt(), atMicros: head.atMicros };
+    const ahead: CommitAhead | undefined =
+      head.atMicros === 0n ? undefined : { position: this.#openedAt(), atMicros: head.atMicros };
     journal.begin(head.gtid === null ? cursor.describe() : formatGtid(head.gtid), ahead);
   }
 
@@ -340,7 +354,10 @@ function refusalOf(type: number, header: Buffer): MillraceError {
     case EVENT.gtidTagged:
       return unsupported('a tagged GTID', 'Leave gtid_next at AUTOMATIC without a tag.');
     default:
-      return unsupported(`an event of the unknown type ${type} (${header.toString('hex')})`, 'Use a server that Millrace is made for.');
+      return unsupported(
+        `an event of the unknown type ${type} (${header.toString('hex')})`,
+        'Use a server that Millrace is made for.',
+      );
   }
 }
 

@@ -28,7 +28,10 @@ test.each([
     },
   ],
   ['ALTER TABLE t ADD c int, RENAME TO other.u', { kind: 'rename', pairs: [{ from: in_('t'), to: in_('u', 'other') }] }],
-  ["ALTER TABLE t ADD c varchar(5) NOT NULL DEFAULT 'DROP x', ADD d int", { kind: 'alter', table: in_('t'), ...PLAIN, adds: true }],
+  [
+    "ALTER TABLE t ADD c varchar(5) NOT NULL DEFAULT 'DROP x', ADD d int",
+    { kind: 'alter', table: in_('t'), ...PLAIN, adds: true },
+  ],
   ['ALTER TABLE t DROP c, ADD COLUMN c int', { kind: 'alter', table: in_('t'), ...PLAIN, adds: true, drops: true }],
   ['ALTER TABLE t DROP INDEX c, ADD UNIQUE KEY (c)', { kind: 'alter', table: in_('t'), ...PLAIN }],
   ['ALTER TABLE t CHANGE `a` `b` int', { kind: 'alter', table: in_('t'), ...PLAIN, changes: true }],

@@ -3,14 +3,17 @@ import type { Snapshot } from '@millrace/contract/load.js';
 import type { Position } from '@millrace/contract/position.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { closeSession, connect } from '@millrace/mysql/connect.js';
+import { errorNumberOf } from '@millrace/mysql/connect-error.js';
 import type { ConnectionSettings } from '@millrace/mysql/connection-url.js';
 import { queryRows } from '@millrace/mysql/server.js';
 import type { Connection } from 'mysql2/promise';
 import { z } from 'zod';
 import { MariadbGtidState, MysqlGtidSet } from './gtid-set.js';
 import { fileName, formatPlace, type LogPosition, parsePosition } from './position.js';
-import { queryError } from './query-error.js';
+import { listTables } from './catalog/list-tables.js';
+import { queryError, RIGHTS } from './query-error.js';
 import { gtidsAt, readerServerId, readLogFiles, readServer, type SourceServer } from './server-log.js';
+import { selectTables } from './selection.js';
 import { openSnapshot } from './snapshot.js';
 
 /** What a capture knows of the source once it is attached. */
@@ -37,15 +40,15 @@ export interface AttachResult {
 
 /** First start: nothing is made in the source; the snapshot's place in the log is where the stream begins. */
 export async function attachAnew(request: AttachRequest): Promise<AttachResult> {
-  const { identity, signal, connection } = request;
-  const server = await withSession(request, async (session) => {
+  const { identity, signal, connection, selector } = request;
+  const { server, tables } = await withSession(request, async (session) => {
     const found = await readServer(session);
     await refusePrepared(session);
     await refuseTakenId(session, identity);
-    return found;
+    return { server: found, tables: selectTables(await listTables(session), selector) };
   });
   const attachment = { identity, server, source: server.identity, failovers: 0 };
-  const snapshot: Snapshot = await openSnapshot({ connection, attachment, signal });
+  const snapshot: Snapshot = await openSnapshot({ connection, attachment, tables, signal });
   return { attachment, attached: { acknowledged: snapshot.position, snapshot } };
 }
 
@@ -85,7 +88,8 @@ async function requireSameLog(session: Connection, server: SourceServer, { posit
     const [oldest] = files;
     const begins = oldest === undefined ? '' : ` (it begins with ${oldest.name})`;
     const isNewer = oldest !== undefined && oldest.name > name;
-    if (isNewer) throw new MillraceError('SOURCE_LOG_PURGED', { resume: formatPlace(resume), reason: `there is no file ${name}${begins}` });
+    if (isNewer)
+      throw new MillraceError('SOURCE_LOG_PURGED', { resume: formatPlace(resume), reason: `there is no file ${name}${begins}` });
     throw new MillraceError('SOURCE_LOG_FOREIGN', { reason: `there is no file ${name} yet${begins}` });
   }
   if (file.bytes < position.offset)
@@ -94,7 +98,9 @@ async function requireSameLog(session: Connection, server: SourceServer, { posit
     const found = await gtidsAt(session, server, { name, offset: position.offset });
     const expected = MariadbGtidState.parse(position.rest.gtids).toString();
     if (found !== expected)
-      throw new MillraceError('SOURCE_LOG_FOREIGN', { reason: `at ${formatPlace(resume)} it has the GTIDs ${found || 'of none'}, not ${expected || 'of none'}` });
+      throw new MillraceError('SOURCE_LOG_FOREIGN', {
+        reason: `at ${formatPlace(resume)} it has the GTIDs ${found || 'of none'}, not ${expected || 'of none'}`,
+      });
   }
 }
 
@@ -109,9 +115,14 @@ async function requireExecuted(session: Connection, { position, resume }: Resume
     subsetRow,
   );
   if (row?.executed !== 1)
-    throw new MillraceError('SOURCE_LOG_FOREIGN', { reason: `the source has not executed ${gtids}, only ${row?.has === '' ? 'nothing' : (row?.has ?? '?')}` });
+    throw new MillraceError('SOURCE_LOG_FOREIGN', {
+      reason: `the source has not executed ${gtids}, only ${row?.has === '' ? 'nothing' : (row?.has ?? '?')}`,
+    });
   if (row.purged !== 1)
-    throw new MillraceError('SOURCE_LOG_PURGED', { resume: formatPlace(resume), reason: 'transactions that the journal does not have are purged' });
+    throw new MillraceError('SOURCE_LOG_PURGED', {
+      resume: formatPlace(resume),
+      reason: 'transactions that the journal does not have are purged',
+    });
 }
 
 /** Another server than the one the journal was written from: only GTIDs tell whether it went on where that one was. */
@@ -119,7 +130,9 @@ async function requireSuccessor(session: Connection, server: SourceServer, { pos
   const [engine = ''] = position.rest.server.split(':');
   const { gtids } = position.rest;
   if (engine !== server.engine || gtids === '' || !server.gtids)
-    throw new MillraceError('SOURCE_LOG_FOREIGN', { reason: `it is ${server.identity}, the journal is of ${position.rest.server}, and no GTIDs join the two` });
+    throw new MillraceError('SOURCE_LOG_FOREIGN', {
+      reason: `it is ${server.identity}, the journal is of ${position.rest.server}, and no GTIDs join the two`,
+    });
   if (server.engine === 'mysql') {
     // What that server executed in another order would be missed: the set must hold all of ours.
     MysqlGtidSet.parse(gtids);
@@ -130,17 +143,13 @@ async function requireSuccessor(session: Connection, server: SourceServer, { pos
 
 async function refusePrepared(session: Connection): Promise<void> {
   const rows = await queryRows(session, 'XA RECOVER', [], z.object({ data: z.string() })).catch((error: unknown) => {
-    // MySQL 8 asks for XA_RECOVER_ADMIN: who has no right to look is told by the log, where such a transaction ends.
-    if (queryError(error, 'XA RECOVER').code === 'SOURCE_GRANT_MISSING' || isForbidden(error)) return [];
+    // MySQL 8 asks for XA_RECOVER_ADMIN (ER_XAER_RMERR): who may not look is told by the log, where such a transaction ends.
+    const number = errorNumberOf(error) ?? 0;
+    if (RIGHTS.has(number) || number === 1401) return [];
     throw error;
   });
   const [first] = rows;
   if (first !== undefined) throw new MillraceError('SOURCE_XA_PREPARED', { xid: first.data });
-}
-
-function isForbidden(error: unknown): boolean {
-  // ER_XAER_RMERR stands for the missing right.
-  return error instanceof Error && 'errno' in error && error.errno === 1401;
 }
 
 const readerRow = z.object({ Server_id: z.coerce.number(), Host: z.string().optional() });
@@ -150,12 +159,20 @@ async function refuseTakenId(session: Connection, identity: CaptureIdentity): Pr
   const serverId = readerServerId(identity);
   const server = await readServer(session);
   const statement = server.engine === 'mysql' && server.version >= 8_000_022 ? 'SHOW REPLICAS' : 'SHOW SLAVE HOSTS';
-  for (const { Server_id: id, Host: owner = '' } of await queryRows(session, statement, [], readerRow)) {
+  // MariaDB asks for REPLICATION MASTER ADMIN; who may not look learns of a conflict from the server, which ends one of the two.
+  const readers = await queryRows(session, statement, [], readerRow).catch((error: unknown) => {
+    if (RIGHTS.has(errorNumberOf(error) ?? 0)) return [];
+    throw error;
+  });
+  for (const { Server_id: id, Host: owner = '' } of readers) {
     if (id === serverId && !owner.startsWith('millrace:')) throw new MillraceError('SOURCE_SERVER_ID_TAKEN', { serverId, owner });
   }
 }
 
-async function withSession<T>({ connection, identity, signal }: AttachRequest, work: (session: Connection) => Promise<T>): Promise<T> {
+async function withSession<T>(
+  { connection, identity, signal }: AttachRequest,
+  work: (session: Connection) => Promise<T>,
+): Promise<T> {
   const session = await connect(connection, { applicationName: `millrace:${identity.task}`, settings: {}, signal });
   try {
     return await work(session);

@@ -33,7 +33,12 @@ const charsetRow = z.object({ name: z.string(), bytes: z.coerce.number() });
 export async function readCollations(session: Connection, server: Server): Promise<ReadonlyMap<number, Collation>> {
   const charsets = new Map(
     (
-      await queryRows(session, 'SELECT CHARACTER_SET_NAME AS name, MAXLEN AS bytes FROM information_schema.CHARACTER_SETS', [], charsetRow)
+      await queryRows(
+        session,
+        'SELECT CHARACTER_SET_NAME AS name, MAXLEN AS bytes FROM information_schema.CHARACTER_SETS',
+        [],
+        charsetRow,
+      )
     ).map(({ name, bytes }) => [name, { name, maxBytes: bytes, isUtf8: UTF8.has(name) }]),
   );
   // MariaDB 10.10 gives a collation of several charsets one name, and an id with each charset.
@@ -86,7 +91,8 @@ async function askServer(
   firsts: readonly number[],
   seconds: readonly number[],
 ): Promise<readonly { readonly code: number; readonly text: Buffer }[]> {
-  const bytes = (values: readonly number[]): string => values.map((value) => `SELECT ${quoteLiteral(hex(value))} AS h`).join(' UNION ALL ');
+  const bytes = (values: readonly number[]): string =>
+    values.map((value) => `SELECT ${quoteLiteral(hex(value))} AS h`).join(' UNION ALL ');
   const from = [firsts.length === 0 ? "(SELECT '' AS h) one" : `(${bytes(firsts)}) one`, `(${bytes(seconds)}) two`].join(', ');
   const prefix = quoteLiteral(prefixes.map(hex).join(''));
   const rows = await queryRows(

@@ -63,8 +63,8 @@ class MysqlSource implements CaptureSource {
     return attached;
   }
 
-  snapshot(_tables: readonly TableId[], signal: AbortSignal): Promise<Snapshot> {
-    return openSnapshot({ connection: this.connection, attachment: this.#attached(), signal });
+  snapshot(tables: readonly TableId[], signal: AbortSignal): Promise<Snapshot> {
+    return openSnapshot({ connection: this.connection, attachment: this.#attached(), tables, signal });
   }
 
   async stream(after: Position, journal: EventWriter, options: StreamOptions): Promise<void> {

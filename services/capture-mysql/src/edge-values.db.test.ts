@@ -78,7 +78,10 @@ describe.each(ENGINES)('values of %s', (engine) => {
         const rows = await snapshotRows(snapshot, schema);
         const [found] = await capture.sql.query<RowDataPacket[]>(`SELECT id, ${printed} AS c FROM v${index}`);
         const expected = new Map(found.map((row) => [Number(row['id']), row['c'] === null ? null : String(row['c'])]));
-        expect({ declaration, rows: new Map([...rows].map(([id, value]) => [id, value === null ? null : String(value)])) }).toEqual({
+        expect({
+          declaration,
+          rows: new Map([...rows].map(([id, value]) => [id, value === null ? null : String(value)])),
+        }).toEqual({
           declaration,
           rows: expected,
         });
@@ -92,7 +95,8 @@ function shown(rows: Map<Value, Value> | undefined): readonly string[] {
   return [...(rows ?? [])]
     .sort(([one], [other]) => Number(one) - Number(other))
     .map(([id, value]) => {
-      const text = value instanceof Uint8Array ? `bytes ${Buffer.from(value).toString('hex')}` : Object.is(value, -0) ? '-0' : String(value);
+      const text =
+        value instanceof Uint8Array ? `bytes ${Buffer.from(value).toString('hex')}` : Object.is(value, -0) ? '-0' : String(value);
       return `${String(id)}: ${typeof value === 'string' ? 'text' : ''} ${text}`;
     });
 }

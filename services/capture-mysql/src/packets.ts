@@ -38,7 +38,7 @@ export class PacketStream {
   #next = 0;
   #held = 0;
   #paused = false;
-  #failure: unknown;
+  #failure: Error | undefined;
   #ended = false;
   #waiting: Deferred | undefined;
 
@@ -97,14 +97,20 @@ export class PacketStream {
   }
 
   fail(error: unknown): void {
-    this.#failure ??= error;
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
     this.#wake();
   }
 
   /** Ends the connection at once. */
   destroy(): void {
     this.#connection.stream.destroy();
-    this.fail(new MillraceError('SOURCE_CONNECTION_LOST', { doing: 'reading packets', reason: 'the connection was closed', state: 'none' }));
+    this.fail(
+      new MillraceError('SOURCE_CONNECTION_LOST', {
+        doing: 'reading packets',
+        reason: 'the connection was closed',
+        state: 'none',
+      }),
+    );
   }
 
   /** `isLast` is asked of each packet as it comes: the driver must know at once whether the next packet is another command's. */

@@ -83,7 +83,8 @@ export function formatPlace({ key }: Position): string {
 export function parseFileName(name: string): { readonly base: string; readonly file: number } {
   const dot = name.lastIndexOf('.');
   const digits = name.slice(dot + 1);
-  if (dot <= 0 || !/^\d{6,15}$/.test(digits)) throw new MillraceError('SOURCE_BINLOG_PROTOCOL', { what: `a log file named "${name}"` });
+  if (dot <= 0 || !/^\d{6,15}$/.test(digits))
+    throw new MillraceError('SOURCE_BINLOG_PROTOCOL', { what: `a log file named "${name}"` });
   return { base: name.slice(0, dot), file: Number(digits) };
 }
 

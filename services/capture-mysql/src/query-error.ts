@@ -10,15 +10,21 @@ export function queryError(error: unknown, doing: string): MillraceError {
   if (error instanceof MillraceError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   if (error instanceof ZodError)
-    return new MillraceError('SOURCE_BINLOG_PROTOCOL', { what: `an answer of another form while ${doing}: ${reason}` }, { cause: error });
+    return new MillraceError(
+      'SOURCE_BINLOG_PROTOCOL',
+      { what: `an answer of another form while ${doing}: ${reason}` },
+      { cause: error },
+    );
   // JavaScript's own errors are ours: trying again would not help.
   if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError)
     return new MillraceError('INTERNAL', { what: `${reason} while ${doing}` }, { cause: error });
   const number = errorNumberOf(error);
   const details = { doing, reason, state: number ?? errorCodeOf(error) ?? 'none' };
-  if (number === null || CONNECTION_ENDED.has(number)) return new MillraceError('SOURCE_CONNECTION_LOST', details, { cause: error });
+  if (number === null || CONNECTION_ENDED.has(number))
+    return new MillraceError('SOURCE_CONNECTION_LOST', details, { cause: error });
   if (LOCKED.has(number)) return new MillraceError('SOURCE_TABLE_LOCKED', details, { cause: error });
-  if (RIGHTS.has(number)) return new MillraceError('SOURCE_GRANT_MISSING', { user: 'of --source', right: reason, grant: 'GRANT it' }, { cause: error });
+  if (RIGHTS.has(number))
+    return new MillraceError('SOURCE_GRANT_MISSING', { user: 'of --source', right: reason, grant: 'GRANT it' }, { cause: error });
   return new MillraceError('SOURCE_QUERY_FAILED', details, { cause: error });
 }
 

@@ -30,7 +30,8 @@ export async function* queryPackets(
         }
         columns = false;
       } else if (!columns) rows.push(packet);
-      else if (packet.bytes[packet.start] === 0x00) throw new MillraceError('SOURCE_BINLOG_PROTOCOL', { what: 'no rows in answer to a SELECT' });
+      else if (packet.bytes[packet.start] === 0x00)
+        throw new MillraceError('SOURCE_BINLOG_PROTOCOL', { what: 'no rows in answer to a SELECT' });
     }
     if (rows.length > 0) yield rows;
     await abortable(packets.more(), signal);

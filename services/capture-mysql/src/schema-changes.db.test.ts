@@ -34,7 +34,7 @@ describe.each(ENGINES)('schema changes of %s', (engine) => {
       { kind: 'insert', table, after: { id: 4, b: 4, c: 'x' } },
     ]);
     // What an added column holds in older rows is not known for certain where the catalogue is ahead.
-    expect(capture.loads.every(({ reason }) => reason === 'its columns changed several times in a row')).toBe(true);
+    expect(new Set(capture.loads.map(({ reason }) => reason))).toEqual(new Set(['its columns changed several times in a row']));
     expect(capture.journal.schemas.map(({ schema }) => columnsOf(schema)).at(-1)).toEqual(['id', 'b', 'c']);
   });
 
@@ -89,12 +89,17 @@ describe.each(ENGINES)('schema changes of %s', (engine) => {
     await capture.first();
     await capture.sql.query('CREATE TABLE fresh (id int PRIMARY KEY, `odd ``name` text); INSERT INTO fresh VALUES (1, 2)');
     // MySQL before 8.0.21 refuses it while GTIDs are consistent.
-    const copy = engine === 'mariadb' ? 'CREATE TABLE copied AS SELECT 7 AS n' : 'CREATE TABLE copied (n int); INSERT INTO copied VALUES (7)';
+    const copy =
+      engine === 'mariadb'
+        ? 'CREATE TABLE copied AS SELECT 7 AS n'
+        : 'CREATE TABLE copied (n int); INSERT INTO copied VALUES (7)';
     await capture.sql.query(copy);
     await capture.sql.query('INSERT INTO t VALUES (1); TRUNCATE TABLE t; INSERT INTO t VALUES (2); DROP TABLE t');
     await capture.caughtUp();
-    expect(capture.loads.map(({ table }) => table.id.table)).toEqual(['fresh', 'copied']);
-    expect(capture.journal.changes.map((change) => ({ kind: change.kind, ...('tables' in change ? { tables: change.tables } : {}) }))).toEqual([
+    expect(capture.loads.map(({ table }) => table.id.table).sort()).toEqual(['copied', 'fresh']);
+    expect(
+      capture.journal.changes.map((change) => ({ kind: change.kind, ...('tables' in change ? { tables: change.tables } : {}) })),
+    ).toEqual([
       { kind: 'insert' },
       { kind: 'insert' },
       { kind: 'insert' },
@@ -117,6 +122,10 @@ describe.each(ENGINES)('schema changes of %s', (engine) => {
     const [insert, update] = capture.journal.changes;
     expect(insert).toMatchObject({ kind: 'insert', table, after: { a: 1, z: 'z' } });
     expect(update).toMatchObject({ kind: 'update', before: { a: 1, z: 'z' }, after: { a: 5, z: 'z' } });
-    expect(capture.journal.schemas[0]?.schema).toMatchObject({ primaryKey: [], replicaIdentity: 'full', identityColumns: ['a', 'z'] });
+    expect(capture.journal.schemas[0]?.schema).toMatchObject({
+      primaryKey: [],
+      replicaIdentity: 'full',
+      identityColumns: ['a', 'z'],
+    });
   });
 });

@@ -9,8 +9,8 @@ import type { Alteration, LoggedStatement } from './binlog/ddl-statement.js';
 import { EventReader } from './binlog/event-reader.js';
 import { charsetsOf, compileRowPlan, type RowPlan } from './binlog/row-plan.js';
 import { readTableName, readTableShape, type TableShape } from './binlog/table-map.js';
-import type { SourceCatalog } from './source-catalog.js';
 import { continueFrom, fits, reasonToLoad, schemaFromShape } from './shape-schema.js';
+import type { SourceCatalog } from './source-catalog.js';
 
 /** A table of the selection as the stream stands with it. */
 interface TrackedTable {
@@ -54,6 +54,12 @@ export interface SchemaTrackerOptions {
 
 const CHANGED_SEVERAL_TIMES = 'its columns changed several times in a row';
 
+/** What the catalogue says of altered tables, and the end of the log after it was asked. */
+interface Observation {
+  readonly at: string;
+  readonly tables: ReadonlyMap<TrackedTable, { readonly pending: Pending | null; readonly now: TableSchema | undefined }>;
+}
+
 /** Room for table numbers: a server with more open tables maps them again. */
 const MAX_MAPPED = 10_000;
 
@@ -65,6 +71,7 @@ const MAX_MAPPED = 10_000;
 export class SchemaTracker {
   readonly #tables = new Map<string, TrackedTable>();
   readonly #mapped = new Map<number, MappedTable>();
+  #observation: Observation | null = null;
 
   constructor(private readonly options: SchemaTrackerOptions) {
     // What was altered without rows behind it may not have reached the journal.
@@ -141,7 +148,12 @@ export class SchemaTracker {
 
   async #map(
     number: number,
-    { copy, body, id, tracked }: { readonly copy: Buffer; readonly body: EventReader; readonly id: TableId; readonly tracked: TrackedTable | undefined },
+    {
+      copy,
+      body,
+      id,
+      tracked,
+    }: { readonly copy: Buffer; readonly body: EventReader; readonly id: TableId; readonly tracked: TrackedTable | undefined },
   ): Promise<void> {
     const { catalog } = this.options;
     const shape = readTableShape(id, body, catalog.server.engine);
@@ -156,16 +168,31 @@ export class SchemaTracker {
     this.#remember(number, { body: copy, plan: compileRowPlan(shape, version, catalog) });
   }
 
-  /** The log is read to its end, so the catalogue is what it tells of: altered tables that no rows followed. */
+  /**
+   * Nothing more is at hand: altered tables that no rows followed are looked up. What the catalogue says holds once the stream has
+   * reached the log's end of that moment, for tables that nothing happened to until then.
+   */
   async caughtUp(): Promise<void> {
-    const altered = [...this.#tables.values()].filter(({ pending }) => pending !== null);
-    if (altered.length === 0) return;
-    const described = new Map((await this.options.catalog.describe(altered.map(({ id }) => id))).map((now) => [tableKey(now.id), now]));
-    for (const table of altered) {
-      const now = described.get(tableKey(table.id));
+    this.#observation ??= await this.#observe();
+    const observation = this.#observation;
+    if (observation === null || this.options.place() < observation.at) return;
+    this.#observation = null;
+    for (const [table, { pending, now }] of observation.tables) {
+      const isSame = this.#tables.get(tableKey(table.id)) === table && table.pending === pending;
       // What is gone from the catalogue is dropped by the statement that follows.
-      if (now !== undefined) await this.#change(table, continueFrom(table.version.schema, now));
+      if (!isSame || now === undefined) continue;
+      const settled = await this.#change(table, continueFrom(table.version.schema, now));
+      settled.provedAt = '';
     }
+  }
+
+  async #observe(): Promise<Observation | null> {
+    const altered = [...this.#tables.values()].filter(({ pending }) => pending !== null);
+    if (altered.length === 0) return null;
+    const described = await this.options.catalog.describe(altered.map(({ id }) => id));
+    const byName = new Map(described.map((schema) => [tableKey(schema.id), schema]));
+    const tables = new Map(altered.map((table) => [table, { pending: table.pending, now: byName.get(tableKey(table.id)) }]));
+    return { at: await this.options.logEnd(), tables };
   }
 
   /** Brings the table to a version that the shape fits. */
@@ -205,10 +232,14 @@ export class SchemaTracker {
     }
     this.#forgetPlans(id);
     const before = table.pending ?? PERHAPS;
-    const pending = { altered: true, adds: before.adds || adds, drops: before.drops || drops, changes: before.changes || changes };
+    const pending = {
+      altered: true,
+      adds: before.adds || adds,
+      drops: before.drops || drops,
+      changes: before.changes || changes,
+    };
     // A column that is dropped and added, or changed twice, may look as it did, with other values in it.
-    const several =
-      (pending.adds && pending.drops) || (before.changes && changes) || this.options.place() <= table.provedAt;
+    const several = (pending.adds && pending.drops) || (before.changes && changes) || this.options.place() <= table.provedAt;
     if (!partition && !several) {
       table.pending = pending;
       return;

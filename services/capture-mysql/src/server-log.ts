@@ -31,7 +31,9 @@ export async function readVariables(session: Connection, names: readonly string[
     session,
     'SHOW GLOBAL VARIABLES WHERE Variable_name IN (?)',
     [names],
-    z.object({ Variable_name: z.string(), Value: z.string() }).transform(({ Variable_name, Value }) => ({ name: Variable_name, value: Value })),
+    z
+      .object({ Variable_name: z.string(), Value: z.string() })
+      .transform(({ Variable_name, Value }) => ({ name: Variable_name, value: Value })),
   );
   return new Map(rows.map((row) => variableRow.parse(row)).map(({ name, value }) => [name.toLowerCase(), value]));
 }
@@ -54,7 +56,10 @@ export async function readLogEnd(session: Connection, server: SourceServer): Pro
   const [row] = await queryRows(session, statement, [], statusRow);
   if (row === undefined) throw new MillraceError('SOURCE_LOG_OFF');
   const place = { ...parseFileName(row.File), offset: row.Position };
-  return { ...place, gtids: await gtidsAt(session, server, { name: row.File, offset: row.Position, executed: row.Executed_Gtid_Set }) };
+  return {
+    ...place,
+    gtids: await gtidsAt(session, server, { name: row.File, offset: row.Position, executed: row.Executed_Gtid_Set }),
+  };
 }
 
 /** What was executed up to a place that lies between two transactions. */

@@ -221,7 +221,10 @@ export function continueFrom(earlier: TableSchema, now: TableSchema): TableSchem
 
 /** A default that is one and the same value for every row, as the row images show it; null: none, or not known. */
 function constantOf(column: ColumnSchema): string | null {
-  const text = /^'((?:[^'\\]|''|\\\\)*)'$/.exec(column.default ?? '')?.[1]?.replaceAll("''", "'").replaceAll('\\\\', '\\');
+  const text = /^'((?:[^'\\]|''|\\\\)*)'$/
+    .exec(column.default ?? '')?.[1]
+    ?.replaceAll("''", "'")
+    .replaceAll('\\\\', '\\');
   const bare = /^-?\d+(\.\d+)?$/.exec(column.default ?? '')?.[0];
   switch (column.type.kind) {
     case 'integer':
@@ -265,7 +268,13 @@ function isWidened(old: ColumnSchema, now: ColumnSchema): boolean {
   if (plainDeclaration(old.native.declaration) === plainDeclaration(now.native.declaration)) return true;
   const [from, to] = [old.type, now.type];
   if (from.kind === 'integer' && to.kind === 'integer')
-    return from.bits <= to.bits && / unsigned/.test(old.native.declaration) === / unsigned/.test(now.native.declaration) && old.native.name !== 'year' && now.native.name !== 'year' && WIDTHS.indexOf(old.native.name) <= WIDTHS.indexOf(now.native.name);
+    return (
+      from.bits <= to.bits &&
+      / unsigned/.test(old.native.declaration) === / unsigned/.test(now.native.declaration) &&
+      old.native.name !== 'year' &&
+      now.native.name !== 'year' &&
+      WIDTHS.indexOf(old.native.name) <= WIDTHS.indexOf(now.native.name)
+    );
   if (from.kind === 'text' && to.kind === 'text')
     return from.padded === to.padded && from.maxLength !== null && to.maxLength !== null && from.maxLength <= to.maxLength;
   if (from.kind === 'enum' && to.kind === 'enum') return from.labels.every((label, index) => to.labels[index] === label);

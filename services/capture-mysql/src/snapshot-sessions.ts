@@ -1,15 +1,17 @@
+import type { TableId } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { onAbort } from '@millrace/flow/abort.js';
 import { Changes } from '@millrace/flow/changes.js';
 import { closeSession, connect } from '@millrace/mysql/connect.js';
 import { errorNumberOf } from '@millrace/mysql/connect-error.js';
 import type { ConnectionSettings } from '@millrace/mysql/connection-url.js';
+import { quoteTable } from '@millrace/mysql/quote-identifier.js';
 import { queryRows } from '@millrace/mysql/server.js';
 import type { Connection } from 'mysql2/promise';
 import { z } from 'zod';
-import { queryError, RIGHTS } from './query-error.js';
-import { type LogEnd, gtidsAt, readLogEnd, type SourceServer } from './server-log.js';
 import { parseFileName } from './position.js';
+import { queryError, RIGHTS } from './query-error.js';
+import { gtidsAt, type LogEnd, readLogEnd, type SourceServer } from './server-log.js';
 
 /** Snapshots cannot be joined later, so all sessions begin theirs at once. */
 const SESSIONS = 4;
@@ -30,6 +32,8 @@ export interface SnapshotSessionsOptions {
   readonly connection: ConnectionSettings;
   readonly applicationName: string;
   readonly server: SourceServer;
+  /** What is to be read: locked by name where the whole server cannot be. */
+  readonly tables: readonly TableId[];
   readonly signal: AbortSignal;
 }
 
@@ -54,7 +58,8 @@ export class SnapshotSessions implements AsyncDisposable {
     try {
       for (let index = 0; index < SESSIONS; index++) sessions.push(await openSession(options));
       const end =
-        (options.server.engine === 'mariadb' ? await withoutLock(sessions, options.server) : null) ?? (await underLock(sessions, options));
+        (options.server.engine === 'mariadb' ? await withoutLock(sessions, options.server) : null) ??
+        (await underLock(sessions, options));
       return new SnapshotSessions(end, sessions);
     } catch (cause) {
       await Promise.all(sessions.map(closeSession));
@@ -108,7 +113,7 @@ export function lost(reason: string, cause?: unknown): MillraceError {
   return new MillraceError('SNAPSHOT_LOST', { reason }, { cause });
 }
 
-async function openSession({ connection, applicationName, signal }: SnapshotSessionsOptions): Promise<Connection> {
+async function openSession({ connection, applicationName, server, signal }: SnapshotSessionsOptions): Promise<Connection> {
   const session = await connect(connection, {
     applicationName,
     // A reader that waits for Kafka must not be ended for it.
@@ -116,6 +121,13 @@ async function openSession({ connection, applicationName, signal }: SnapshotSess
     signal,
   });
   await session.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+  if (server.engine === 'mariadb') {
+    // MariaDB keeps the lock on a table's definition behind ROLLBACK TO SAVEPOINT where the session logs. Who may not say so (BINLOG
+    // ADMIN) lets the source's own DDL wait for the whole load.
+    await session.query('SET SESSION sql_log_bin = 0').catch((error: unknown) => {
+      if (!RIGHTS.has(errorNumberOf(error) ?? 0)) throw error;
+    });
+  }
   return session;
 }
 
@@ -133,7 +145,11 @@ async function withoutLock(sessions: readonly Connection[], server: SourceServer
       }),
     );
     const [first] = places;
-    if (first !== undefined && first.name !== '' && places.every(({ name, offset }) => name === first.name && offset === first.offset)) {
+    if (
+      first !== undefined &&
+      first.name !== '' &&
+      places.every(({ name, offset }) => name === first.name && offset === first.offset)
+    ) {
       const [session] = sessions;
       if (session === undefined) return null;
       return { ...parseFileName(first.name), offset: first.offset, gtids: await gtidsAt(session, server, first) };
@@ -147,7 +163,7 @@ async function withoutLock(sessions: readonly Connection[], server: SourceServer
 async function underLock(sessions: readonly Connection[], options: SnapshotSessionsOptions): Promise<LogEnd> {
   const locker = await openSession(options);
   try {
-    await takeLock(locker);
+    await takeLock(locker, options.tables);
     await Promise.all(sessions.map((session) => session.query('START TRANSACTION WITH CONSISTENT SNAPSHOT')));
     return await readLogEnd(locker, options.server);
   } finally {
@@ -157,17 +173,22 @@ async function underLock(sessions: readonly Connection[], options: SnapshotSessi
 }
 
 /** Waits briefly, several times: while the lock waits, new writes wait behind it. */
-async function takeLock(locker: Connection): Promise<void> {
+async function takeLock(locker: Connection, tables: readonly TableId[]): Promise<void> {
   await locker.query(`SET SESSION lock_wait_timeout = ${LOCK_WAIT_SECONDS}`);
+  let statement = 'FLUSH TABLES WITH READ LOCK';
   for (let round = 1; ; round++) {
     try {
-      await locker.query('FLUSH TABLES WITH READ LOCK');
+      await locker.query(statement);
       return;
     } catch (cause) {
       const number = errorNumberOf(cause);
       const reason = cause instanceof Error ? cause.message : String(cause);
-      if (number !== null && RIGHTS.has(number)) throw new MillraceError('SOURCE_SNAPSHOT_POSITION', { reason }, { cause });
-      if (queryError(cause, 'locking').code !== 'SOURCE_TABLE_LOCKED' || round === LOCK_TRIES) throw cause;
+      const byName = tables.map((id) => `${quoteTable(id)} READ`).join(', ');
+      if (number !== null && RIGHTS.has(number)) {
+        // Who may not lock the server may lock the tables: nothing else matters to the snapshot.
+        if (statement.startsWith('LOCK') || byName === '') throw new MillraceError('SOURCE_SNAPSHOT_POSITION', { reason }, { cause });
+        statement = `LOCK TABLES ${byName}`;
+      } else if (queryError(cause, 'locking').code !== 'SOURCE_TABLE_LOCKED' || round === LOCK_TRIES) throw cause;
     }
   }
 }

@@ -29,6 +29,8 @@ const BY_KEYS = 'keys';
 export interface SnapshotOptions {
   readonly connection: ConnectionSettings;
   readonly attachment: Attachment;
+  /** What is to be read. */
+  readonly tables: readonly TableId[];
   readonly signal: AbortSignal;
   readonly chunkRows?: number;
 }
@@ -36,7 +38,7 @@ export interface SnapshotOptions {
 const clockRow = z.object({ micros: z.string() });
 
 /** A consistent view of all tables at one place of the log. @throws MillraceError SOURCE_SNAPSHOT_POSITION, SOURCE_MOVED */
-export async function openSnapshot({ connection, attachment, signal, chunkRows }: SnapshotOptions): Promise<Snapshot> {
+export async function openSnapshot({ connection, attachment, tables, signal, chunkRows }: SnapshotOptions): Promise<Snapshot> {
   const { identity, server, source, failovers } = attachment;
   const applicationName = `millrace:${identity.task}:load`;
   const session = await connect(connection, { applicationName, settings: {}, signal });
@@ -51,7 +53,7 @@ export async function openSnapshot({ connection, attachment, signal, chunkRows }
   } finally {
     await closeSession(session);
   }
-  const sessions = await SnapshotSessions.open({ connection, applicationName, server, signal });
+  const sessions = await SnapshotSessions.open({ connection, applicationName, server, tables, signal });
   const { file, offset, base, gtids } = sessions.end;
   const key = positionKey({ failovers, file, offset, rest: { base, server: server.identity, gtids } });
   return new MysqlSnapshot({ source, timeline: 0, key }, takenAtMicros, sessions, chunkRows ?? CHUNK_ROWS);
@@ -177,7 +179,10 @@ async function keyAfter(session: Connection, { id }: TableSchema, keys: KeyRange
 
 function keyCondition({ column, from, to }: KeyRange): string | null {
   const name = quoteIdentifier(column);
-  const bounds = [...(from === null ? [] : [`${name} >= ${integer(from)}`]), ...(to === null ? [] : [`${name} < ${integer(to)}`])];
+  const bounds = [
+    ...(from === null ? [] : [`${name} >= ${integer(from)}`]),
+    ...(to === null ? [] : [`${name} < ${integer(to)}`]),
+  ];
   return bounds.length === 0 ? null : bounds.join(' AND ');
 }
 

@@ -7,7 +7,9 @@ describe.each(ENGINES)('the stream of %s', (engine) => {
     await capture.sql.query('CREATE TABLE t (id int PRIMARY KEY, note varchar(20))');
     await capture.first();
     await capture.sql.query("INSERT INTO t VALUES (1, 'one'), (2, NULL)");
-    await capture.sql.query("BEGIN; UPDATE t SET note = 'ONE' WHERE id = 1; SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; DELETE FROM t WHERE id = 2; COMMIT");
+    await capture.sql.query(
+      "BEGIN; UPDATE t SET note = 'ONE' WHERE id = 1; SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; DELETE FROM t WHERE id = 2; COMMIT",
+    );
     await capture.sql.query("BEGIN; INSERT INTO t VALUES (3, 'never'); ROLLBACK");
     await capture.caughtUp();
     const table = `${capture.database.name}.t`;

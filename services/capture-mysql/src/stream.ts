@@ -84,13 +84,28 @@ async function streamUntil(running: AbortScope, { context, after, journal, optio
     const serverId = readerServerId(identity);
     try {
       await requireSameServer(await readServer(session), server);
-      const dump = await startDump(session, { server, after: position, serverId, uuid: readerUuid(identity), name: applicationName, signal });
+      const dump = await startDump(session, {
+        server,
+        after: position,
+        serverId,
+        uuid: readerUuid(identity),
+        name: applicationName,
+        signal,
+      });
       using _ = onAbort(signal, () => dump.packets.destroy());
       const decoder = new TransactionDecoder({ journal, tracker, cursor, engine: server.engine, checksums: dump.checksums });
-      await new DumpReader(dump.packets, { decoder, tracker, journal, signal, explain: (error, number) => dumpError(error, number, { serverId, resume: formatPlace(after) }) }).run();
+      await new DumpReader(dump.packets, {
+        decoder,
+        tracker,
+        journal,
+        signal,
+        explain: (error, number) => dumpError(error, number, { serverId, resume: formatPlace(after) }),
+      }).run();
     } catch (error) {
       const number = errorNumberOf(error);
-      throw error instanceof Error && number !== null ? dumpError(error, number, { serverId, resume: formatPlace(after) }) : error;
+      throw error instanceof Error && number !== null
+        ? dumpError(error, number, { serverId, resume: formatPlace(after) })
+        : error;
     } finally {
       // A dump never ends by itself, so there is nothing to say goodbye to.
       session.destroy();
@@ -152,7 +167,12 @@ class DumpReader {
         const error = serverFailure(packet);
         throw this.options.explain(error, errorNumberOf(error) ?? 0);
       }
-      if (head !== 0) throw new MillraceError('SOURCE_CONNECTION_LOST', { doing: 'streaming changes', reason: 'the server ended the log', state: 'none' });
+      if (head !== 0)
+        throw new MillraceError('SOURCE_CONNECTION_LOST', {
+          doing: 'streaming changes',
+          reason: 'the server ended the log',
+          state: 'none',
+        });
       const settled = decoder.handle(packet);
       if (settled !== undefined) await abortable(settled, signal);
       const ready = journal.ready();
@@ -174,6 +194,7 @@ class DumpReader {
     if (!this.#listening) return;
     if (this.#writeProgress()) this.options.journal.flush();
     const silentMs = performance.now() - this.#heardMs;
-    if (silentMs >= MAX_SILENCE_MS) this.packets.fail(new MillraceError('SOURCE_SILENT', { silentSeconds: Math.round(silentMs / 1_000) }));
+    if (silentMs >= MAX_SILENCE_MS)
+      this.packets.fail(new MillraceError('SOURCE_SILENT', { silentSeconds: Math.round(silentMs / 1_000) }));
   }
 }

@@ -47,7 +47,8 @@ export class TextRowReader {
         continue;
       }
       const width = first < 0xfb ? 0 : first === 0xfc ? 2 : first === 0xfd ? 3 : 8;
-      const length = width === 0 ? first : width === 8 ? Number(bytes.readBigUInt64LE(position + 1)) : bytes.readUIntLE(position + 1, width);
+      const length =
+        width === 0 ? first : width === 8 ? Number(bytes.readBigUInt64LE(position + 1)) : bytes.readUIntLE(position + 1, width);
       const from = position + 1 + width;
       position = from + length;
       if (position > end) throw misfit();

@@ -6,10 +6,18 @@ import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
 import { type LoggedStatement, readStatement } from './binlog/ddl-statement.js';
 import { EventReader } from './binlog/event-reader.js';
 import { CHECKSUM_BYTES, EVENT, FLAG, HEADER_BYTES, rowsEventOf } from './binlog/event-types.js';
-import { type GroupHead, type Gtid, type QueryEvent, readMariadbGtid, readMysqlGtid, readQuery, readXid } from './binlog/group-events.js';
+import {
+  type GroupHead,
+  type Gtid,
+  type QueryEvent,
+  readMariadbGtid,
+  readMysqlGtid,
+  readQuery,
+  readXid,
+} from './binlog/group-events.js';
+import { inflatedBytes } from './binlog/inflate.js';
 import { RowDecoder } from './binlog/row-decoder.js';
 import type { RowPlan } from './binlog/row-plan.js';
-import { inflatedBytes } from './binlog/inflate.js';
 import { tableNumber } from './binlog/table-map.js';
 import type { LogCursor } from './log-cursor.js';
 import type { PacketSlice } from './packets.js';
@@ -37,8 +45,8 @@ export class TransactionDecoder {
   #begun = false;
   /** The group is in the journal already. */
   #dropping = false;
-  /** A group without anything of the selection has ended since the last commit. */
-  #idle = false;
+  /** Key of the place that the journal was told of last. */
+  #told = '';
 
   constructor(options: TransactionDecoderOptions) {
     this.#options = options;
@@ -71,9 +79,12 @@ export class TransactionDecoder {
 
   /** The place behind the last group, where nothing of the selection came since the journal's last position; null: nothing new. */
   takeIdle(): Position | null {
-    if (!this.#idle || this.#group !== null) return null;
-    this.#idle = false;
-    return this.#options.cursor.position();
+    if (this.#group !== null) return null;
+    const { cursor } = this.#options;
+    const { key } = cursor.place();
+    if (cursor.isWritten() || key <= this.#told) return null;
+    this.#told = key;
+    return cursor.position();
   }
 
   #checked(bytes: Buffer, start: number, end: number, type: number): number {
@@ -91,7 +102,12 @@ export class TransactionDecoder {
   #event(
     type: number,
     flags: number,
-    { body, start, seconds, serverId }: { readonly body: EventReader; readonly start: number; readonly seconds: number; readonly serverId: number },
+    {
+      body,
+      start,
+      seconds,
+      serverId,
+    }: { readonly body: EventReader; readonly start: number; readonly seconds: number; readonly serverId: number },
   ): Promise<void> | undefined {
     switch (type) {
       case EVENT.formatDescription:
@@ -179,9 +195,9 @@ export class TransactionDecoder {
       return;
     }
     if (head.gtid !== null) cursor.executed(head.gtid);
-    this.#idle = !this.#begun;
     if (!this.#begun) return;
     this.#begun = false;
+    this.#told = cursor.place().key;
     journal.commit(cursor.position(), head.atMicros === 0n ? BigInt(seconds) * 1_000_000n : head.atMicros);
   }
 
@@ -191,7 +207,8 @@ export class TransactionDecoder {
     const head = this.#group;
     if (head === null) throw protocol('a change outside of a transaction');
     this.#begun = true;
-    const ahead: CommitAhead | undefined = head.atMicros === 0n ? undefined : { position: this.#openedAt(), atMicros: head.atMicros };
+    const ahead: CommitAhead | undefined =
+      head.atMicros === 0n ? undefined : { position: this.#openedAt(), atMicros: head.atMicros };
     journal.begin(head.gtid === null ? cursor.describe() : formatGtid(head.gtid), ahead);
   }
 
@@ -337,7 +354,10 @@ function refusalOf(type: number, header: Buffer): MillraceError {
     case EVENT.gtidTagged:
       return unsupported('a tagged GTID', 'Leave gtid_next at AUTOMATIC without a tag.');
     default:
-      return unsupported(`an event of the unknown type ${type} (${header.toString('hex')})`, 'Use a server that Millrace is made for.');
+      return unsupported(
+        `an event of the unknown type ${type} (${header.toString('hex')})`,
+        'Use a server that Millrace is made for.',
+      );
   }
 }
 

@@ -6,13 +6,15 @@ export const mysqlSourceErrors = {
     class: 'fatal',
     message: 'The source sent {what}, which the binary log does not have.',
     cause: 'A proxy between Millrace and the server, a server of another kind, or an error in Millrace.',
-    remedy: 'Connect to MySQL 5.7 to 8.4 or MariaDB 10.5 to 11 directly. If it is one, report this with the log at --log-level debug.',
+    remedy:
+      'Connect to MySQL 5.7 to 8.4 or MariaDB 10.5 to 11 directly. If it is one, report this with the log at --log-level debug.',
   },
   SOURCE_BINLOG_CHECKSUM: {
     class: 'retry',
     message: 'An event at {place} of the binary log does not match its checksum.',
-    cause: 'It was damaged on the way, or on the source\'s disk.',
-    remedy: 'Nothing: it is read again. If it stays so, the log file is damaged: remove the task (`millrace remove`) and load again.',
+    cause: "It was damaged on the way, or on the source's disk.",
+    remedy:
+      'Nothing: it is read again. If it stays so, the log file is damaged: remove the task (`millrace remove`) and load again.',
   },
   SOURCE_BINLOG_UNSUPPORTED: {
     class: 'operator',
@@ -45,7 +47,7 @@ export const mysqlSourceErrors = {
     class: 'operator',
     message: 'The column {column} holds its values in a form that Millrace does not read (type {type} of the binary log).',
     cause: 'Date columns of a table older than MySQL 5.6, COMPRESSED columns of MariaDB, or a type of a later server.',
-    remedy: 'ALTER TABLE … FORCE renews old date columns; else change the column\'s type, or take the table out of the selection.',
+    remedy: "ALTER TABLE … FORCE renews old date columns; else change the column's type, or take the table out of the selection.",
   },
   SOURCE_CHARSET: {
     class: 'operator',
@@ -62,24 +64,26 @@ export const mysqlSourceErrors = {
   SOURCE_COLUMN_TYPE: {
     class: 'operator',
     message: 'The column {column} of {table} has the type {type}, which is not carried.',
-    cause: 'Millrace does not know the type\'s values.',
-    remedy: 'Take the table out of the selection, or change the column\'s type.',
+    cause: "Millrace does not know the type's values.",
+    remedy: "Take the table out of the selection, or change the column's type.",
   },
   SOURCE_XA_PREPARED: {
     class: 'operator',
     message: 'The XA transaction {xid} is prepared or ends in the log, and Millrace does not carry prepared transactions.',
     cause: 'The log holds its rows where it was prepared, not where it commits.',
-    remedy: 'End it (XA RECOVER lists them; XA COMMIT, XA ROLLBACK), let XA commit in one phase, then remove the task and start it anew.',
+    remedy:
+      'End it (XA RECOVER lists them; XA COMMIT, XA ROLLBACK), let XA commit in one phase, then remove the task and start it anew.',
   },
   SOURCE_LOG_PURGED: {
     class: 'operator',
-    message: 'The source\'s binary log does not reach back to {resume} any more: {reason}.',
+    message: "The source's binary log does not reach back to {resume} any more: {reason}.",
     cause: 'Millrace was away for longer than the source keeps its log (binlog_expire_logs_seconds, expire_logs_days, PURGE).',
-    remedy: 'Let the source keep its log for longer, remove the task (`millrace remove`) and start it anew: its tables are loaded again.',
+    remedy:
+      'Let the source keep its log for longer, remove the task (`millrace remove`) and start it anew: its tables are loaded again.',
   },
   SOURCE_LOG_FOREIGN: {
     class: 'operator',
-    message: 'The source\'s binary log is not the one that the journal was written from: {reason}.',
+    message: "The source's binary log is not the one that the journal was written from: {reason}.",
     cause: 'RESET MASTER, a restored backup, another server, or a failover to a server that lacks the last transactions.',
     remedy:
       'Point --source at the server of before. If there is none, the target may have changes that the source lost: remove the task (`millrace remove`) and load again.',
@@ -104,7 +108,7 @@ export const mysqlSourceErrors = {
   },
   SOURCE_SETTING: {
     class: 'operator',
-    message: 'The source\'s {setting} is {value}; it must be {wanted}.',
+    message: "The source's {setting} is {value}; it must be {wanted}.",
     cause: '{why}',
     remedy: 'SET GLOBAL {setting} = {wanted} (RDS, Aurora: in the parameter group), and let open sessions connect anew.',
   },
@@ -124,7 +128,8 @@ export const mysqlSourceErrors = {
     class: 'operator',
     message: 'The foreign key {constraint} of {table} changes its rows by {action}, which the binary log does not show.',
     cause: 'InnoDB makes cascaded changes below the log.',
-    remedy: 'Make the same foreign key in the target, so that it cascades there; or change the rows by statements, without a cascade.',
+    remedy:
+      'Make the same foreign key in the target, so that it cascades there; or change the rows by statements, without a cascade.',
   },
   SOURCE_TABLE_ENGINE: {
     class: 'operator',

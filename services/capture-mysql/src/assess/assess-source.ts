@@ -33,7 +33,12 @@ function assessVersion({ engine, version, text }: SourceServer): readonly Findin
 }
 
 /** What a setting must be, and why. */
-const SETTINGS: readonly { readonly setting: string; readonly wanted: string; readonly severity: Finding['severity']; readonly why: string }[] = [
+const SETTINGS: readonly {
+  readonly setting: string;
+  readonly wanted: string;
+  readonly severity: Finding['severity'];
+  readonly why: string;
+}[] = [
   { setting: 'binlog_format', wanted: 'ROW', severity: 'error', why: 'Other formats log statements in place of rows.' },
   { setting: 'binlog_row_image', wanted: 'FULL', severity: 'error', why: 'Other images leave columns out of the log.' },
   {
@@ -47,7 +52,13 @@ const SETTINGS: readonly { readonly setting: string; readonly wanted: string; re
 ];
 
 async function assessSettings(session: Connection, server: SourceServer): Promise<readonly Finding[]> {
-  const names = ['log_bin', 'binlog_expire_logs_seconds', 'expire_logs_days', 'binlog_checksum', ...SETTINGS.map(({ setting }) => setting)];
+  const names = [
+    'log_bin',
+    'binlog_expire_logs_seconds',
+    'expire_logs_days',
+    'binlog_checksum',
+    ...SETTINGS.map(({ setting }) => setting),
+  ];
   const values = await readVariables(session, names);
   if (values.get('log_bin') !== 'ON') return [findingOf('error', 'source', new MillraceError('SOURCE_LOG_OFF'))];
   const findings: Finding[] = [];
@@ -55,11 +66,15 @@ async function assessSettings(session: Connection, server: SourceServer): Promis
     const value = values.get(setting);
     if (value === undefined || value.toUpperCase() === wanted) continue;
     // FULL_NODUP (MariaDB 11) leaves unchanged columns out of the new image.
-    findings.push(findingOf(severity, 'source', new MillraceError('SOURCE_SETTING', { setting, value, wanted: wanted || "''", why })));
+    findings.push(
+      findingOf(severity, 'source', new MillraceError('SOURCE_SETTING', { setting, value, wanted: wanted || "''", why })),
+    );
   }
   const seconds = Number(values.get('binlog_expire_logs_seconds') ?? 0) || Number(values.get('expire_logs_days') ?? 0) * 86_400;
   if (seconds > 0 && seconds < 86_400)
-    findings.push(findingOf('warning', 'source', new MillraceError('SOURCE_LOG_RETENTION', { hours: Math.floor(seconds / 3_600) })));
+    findings.push(
+      findingOf('warning', 'source', new MillraceError('SOURCE_LOG_RETENTION', { hours: Math.floor(seconds / 3_600) })),
+    );
   if (values.get('binlog_checksum') === 'NONE') {
     const why = 'Without checksums damage to the log on its way is not noticed.';
     const details = { setting: 'binlog_checksum', value: 'NONE', wanted: 'CRC32', why };
@@ -94,7 +109,13 @@ async function assessRights(session: Connection): Promise<readonly Finding[]> {
 }
 
 const engineRow = z.object({ schema: z.string(), name: z.string(), engine: z.string().nullable() });
-const cascadeRow = z.object({ schema: z.string(), name: z.string(), constraint: z.string(), update: z.string(), delete: z.string() });
+const cascadeRow = z.object({
+  schema: z.string(),
+  name: z.string(),
+  constraint: z.string(),
+  update: z.string(),
+  delete: z.string(),
+});
 
 async function assessTables(session: Connection, server: SourceServer, tables: readonly TableId[]): Promise<readonly Finding[]> {
   const chosen = new Set(tables.map(tableKey));

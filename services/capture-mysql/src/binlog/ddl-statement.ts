@@ -138,7 +138,20 @@ function alterStatement(words: Words): LoggedStatement {
 }
 
 /** What follows ADD and DROP where it is no column. */
-const NO_COLUMN = new Set(['INDEX', 'KEY', 'UNIQUE', 'FULLTEXT', 'SPATIAL', 'CONSTRAINT', 'PRIMARY', 'FOREIGN', 'CHECK', 'PARTITION', 'PERIOD', 'SYSTEM']);
+const NO_COLUMN = new Set([
+  'INDEX',
+  'KEY',
+  'UNIQUE',
+  'FULLTEXT',
+  'SPATIAL',
+  'CONSTRAINT',
+  'PRIMARY',
+  'FOREIGN',
+  'CHECK',
+  'PARTITION',
+  'PERIOD',
+  'SYSTEM',
+]);
 
 function xaStatement(sql: string, what: string): LoggedStatement {
   const xid = /X'([0-9a-f]*)'\s*,\s*X'([0-9a-f]*)'\s*,\s*(\d+)/i.exec(sql);

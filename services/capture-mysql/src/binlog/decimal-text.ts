@@ -16,7 +16,12 @@ export function decimalBytes(precision: number, scale: number): number {
  * outermost, big-endian; the first bit is set for values that are not negative, all bits are inverted for those that are.
  * `out` has room for precision + 3 bytes.
  */
-export function writeDecimal(bytes: Buffer, start: number, { precision, scale }: { readonly precision: number; readonly scale: number }, out: Buffer): number {
+export function writeDecimal(
+  bytes: Buffer,
+  start: number,
+  { precision, scale }: { readonly precision: number; readonly scale: number },
+  out: Buffer,
+): number {
   const whole = precision - scale;
   const negative = ((bytes[start] ?? 0) & 0x80) === 0;
   const mask = negative ? 0xff : 0;

@@ -110,7 +110,11 @@ function gtidDumpCommand(executed: MysqlGtidSet, serverId: number): Buffer {
 }
 
 /** What it means that the server ended a dump: ER_MASTER_FATAL_ERROR_READING_BINLOG stands for nearly everything (sql/rpl_master.cc). */
-export function dumpError(error: Error, number: number, { serverId, resume }: { readonly serverId: number; readonly resume: string }): unknown {
+export function dumpError(
+  error: Error,
+  number: number,
+  { serverId, resume }: { readonly serverId: number; readonly resume: string },
+): unknown {
   const reason = error.message;
   if (number !== 1236 && number !== 1789) return error;
   if (/same server_?(uuid|id)/i.test(reason) || /duplicate/i.test(reason))

@@ -55,7 +55,9 @@ export const FLAG = { inUse: 0x01, artificial: 0x20, ignorable: 0x80 } as const;
 export type RowKind = 'insert' | 'update' | 'delete';
 
 /** What a rows event does, how its header looks and whether its rows are compressed; null: the event holds no rows. */
-export function rowsEventOf(type: number): { readonly kind: RowKind; readonly version: 1 | 2; readonly compressed: boolean } | null {
+export function rowsEventOf(
+  type: number,
+): { readonly kind: RowKind; readonly version: 1 | 2; readonly compressed: boolean } | null {
   switch (type) {
     case EVENT.writeRowsV1:
       return { kind: 'insert', version: 1, compressed: false };

@@ -16,6 +16,7 @@ export function inflatedBytes(body: EventReader): Buffer {
   const length = body.slice(widths).readUIntBE(0, widths);
   if (length > MAX_BYTES) throw new MillraceError('SOURCE_BINLOG_PROTOCOL', { what: `an event of ${length} bytes` });
   const bytes = inflateSync(body.slice(body.left), { maxOutputLength: Math.max(length, 1) });
-  if (bytes.length !== length) throw new MillraceError('SOURCE_BINLOG_PROTOCOL', { what: 'a compressed event of another length than it says' });
+  if (bytes.length !== length)
+    throw new MillraceError('SOURCE_BINLOG_PROTOCOL', { what: 'a compressed event of another length than it says' });
   return bytes;
 }

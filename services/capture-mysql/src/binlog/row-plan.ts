@@ -45,7 +45,11 @@ export interface PlanContext {
 }
 
 /** Charsets of the shape's text columns that are not UTF-8: their decoders are needed before a plan can be made. */
-export function charsetsOf(shape: TableShape, version: TableVersion, { collations }: Pick<PlanContext, 'collations'>): readonly Charset[] {
+export function charsetsOf(
+  shape: TableShape,
+  version: TableVersion,
+  { collations }: Pick<PlanContext, 'collations'>,
+): readonly Charset[] {
   const found = new Map<string, Charset>();
   for (const [index, column] of shape.columns.entries()) {
     const schema = schemaColumnOf(shape, index, version);
@@ -58,7 +62,9 @@ export function charsetsOf(shape: TableShape, version: TableVersion, { collation
 /** @throws MillraceError INTERNAL where the shape is not the version's: the version was chosen to fit. */
 export function compileRowPlan(shape: TableShape, version: TableVersion, context: PlanContext): RowPlan {
   const { columns } = version.schema;
-  const sources = Int16Array.from(columns, (column, index) => (column.generated === null ? logIndexOf(shape, column, index) : -1));
+  const sources = Int16Array.from(columns, (column, index) =>
+    column.generated === null ? logIndexOf(shape, column, index) : -1,
+  );
   for (const [index, column] of columns.entries()) {
     if (column.generated === null && (sources[index] ?? -1) < 0)
       throw new MillraceError('INTERNAL', { what: `the version of ${shape.id.schema}.${shape.id.table} does not fit its log` });

@@ -308,5 +308,7 @@ function bit(bytes: Buffer | undefined, index: number): boolean {
 }
 
 function misfit({ schema, table }: TableId, what: string): MillraceError {
-  return new MillraceError('SOURCE_BINLOG_PROTOCOL', { what: `metadata of ${schema}.${table} whose ${what} do not fit its columns` });
+  return new MillraceError('SOURCE_BINLOG_PROTOCOL', {
+    what: `metadata of ${schema}.${table} whose ${what} do not fit its columns`,
+  });
 }

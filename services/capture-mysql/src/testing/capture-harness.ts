@@ -37,10 +37,18 @@ export class CaptureHarness implements AsyncDisposable {
   ) {}
 
   /** Selects every table of the database but what the predicate takes out. */
-  static async open(engine: Engine, serverUrl?: string, without: (table: string) => boolean = () => false): Promise<CaptureHarness> {
+  static async open(
+    engine: Engine,
+    serverUrl?: string,
+    without: (table: string) => boolean = () => false,
+  ): Promise<CaptureHarness> {
     const database = await createMysqlDatabase(engine, serverUrl);
     const settings = parseConnectionUrl(database.url, 'source');
-    const sql = await connect(settings, { applicationName: 'test', settings: { time_zone: "'+05:30'" }, multipleStatements: true });
+    const sql = await connect(settings, {
+      applicationName: 'test',
+      settings: { time_zone: "'+05:30'" },
+      multipleStatements: true,
+    });
     const selector: TableSelector = {
       select: ({ id }) => ({ selected: id.schema === database.name && !without(id.table), explicit: false, loadOrder: 0 }),
       filter: () => null,

@@ -80,7 +80,12 @@ async function fetchedMariadb({ user, report }: BinariesOptions): Promise<MysqlB
   return {
     server: join(home, 'bin/mariadbd'),
     options: [...options, `--lc-messages-dir=${join(home, 'share')}`],
-    initialize: [join(home, 'scripts/mariadb-install-db'), ...options, '--auth-root-authentication-method=normal', '--skip-test-db'],
+    initialize: [
+      join(home, 'scripts/mariadb-install-db'),
+      ...options,
+      '--auth-root-authentication-method=normal',
+      '--skip-test-db',
+    ],
   };
 }
 

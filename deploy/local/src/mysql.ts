@@ -72,7 +72,13 @@ export async function startMysql(options: MysqlOptions): Promise<MysqlServer> {
   const port = running?.port ?? options.port ?? (await portFor(dir, options.preferredPort));
   if (!(await exists(join(data, 'mysql')))) await initialize(binaries, { dir, data, user });
   // One in a topology, so that a replica can be told from its source; ports differ on one machine.
-  const settings = { ...SETTINGS, ...ENGINE_SETTINGS[engine], 'server-id': String(port), ...options.settings, port: String(port) };
+  const settings = {
+    ...SETTINGS,
+    ...ENGINE_SETTINGS[engine],
+    'server-id': String(port),
+    ...options.settings,
+    port: String(port),
+  };
   const admin = { host: '127.0.0.1', port, user: 'root', connectTimeout: 5_000 };
   const server = await ServerProcess.start({
     name: NAMES[engine],
@@ -125,7 +131,12 @@ export async function withConnection<T>(
   work: (connection: mysql.Connection) => Promise<T>,
 ): Promise<T> {
   const options = typeof where === 'string' ? { uri: where.replace(/^mariadb:/, 'mysql:') } : where;
-  const connection = await mysql.createConnection({ dateStrings: true, supportBigNumbers: true, bigNumberStrings: true, ...options });
+  const connection = await mysql.createConnection({
+    dateStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+    ...options,
+  });
   // A server that goes away says so on the connection too; the query's own rejection is what counts.
   connection.on('error', () => undefined);
   try {

@@ -74,7 +74,7 @@ class LargeTransaction {
     await connection.query('START TRANSACTION');
     await lockCheckpoint(connection, context, stand);
     const work: StepWork = { context, session, log, outcome };
-    const writer = new OutcomeWriter(connection, context.task, outcome);
+    const writer = new OutcomeWriter(session, context.task, outcome);
     for await (const block of group.blocks) {
       this.signal.throwIfAborted();
       log.add(block);

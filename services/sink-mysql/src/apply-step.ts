@@ -55,7 +55,7 @@ async function applyRows(work: StepWork, step: RowsStep, careful: Careful): Prom
     for (const { plan, changes } of inBulk) outcome.allApplied(log, changes, plan.version);
   }
   if (oneByOne.size > 0) {
-    const target = new MysqlRows(session.connection, log, oneByOne);
+    const target = new MysqlRows(session, log, oneByOne);
     await applyRowByRow({ target, log, policy: work.context.policy, outcome }, step.changes);
   }
 }

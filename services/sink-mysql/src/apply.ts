@@ -95,7 +95,7 @@ class SmallGroup {
     }
     if (definesTables)
       await moveCheckpoint(session.connection, context, this.stand(), { checkpoint: next, part: behind(context.part, next) });
-    await new OutcomeWriter(session.connection, context.task, this.outcome).write(next.position);
+    await new OutcomeWriter(session, context.task, this.outcome).write(next.position);
     crashPoint('target-commit');
     await this.commit(session);
     context.part = behind(context.part, group.next());
@@ -160,7 +160,7 @@ class SmallGroup {
   private async endPart(session: SinkSession, place: JournalPlace, definition: Definition | null): Promise<void> {
     const { context, group } = this.options;
     const { connection } = session;
-    await new OutcomeWriter(connection, context.task, this.outcome).write(null);
+    await new OutcomeWriter(session, context.task, this.outcome).write(null);
     await definition?.announce(connection);
     await moveCheckpoint(connection, context, this.stand(), { checkpoint: group.from, part: place });
     await this.commit(session);

@@ -2,7 +2,7 @@ import type { TableVersion } from '@millrace/contract/table.js';
 import type { Connection } from 'mysql2/promise';
 import { NotMysqlValue } from './literals.js';
 import { serverFailureOf } from './server-failure.js';
-import { writeAll } from './statements.js';
+import { refuseTooLong, writeAll } from './statements.js';
 
 /** The bulk statements of these tables did not do exactly what the changes say: only applying them one by one can judge why. */
 export class BulkRefused extends Error {
@@ -45,7 +45,7 @@ export class Batch {
 
   constructor(
     private readonly connection: Connection,
-    maxPacketBytes: number,
+    private readonly maxPacketBytes: number,
   ) {
     this.maxUnits = Math.min(PACKET_BYTES, Math.floor(maxPacketBytes / 2)) / BYTES_PER_UNIT;
   }
@@ -55,9 +55,10 @@ export class Batch {
     return this.maxUnits / 2;
   }
 
-  /** @throws BulkRefused of statements before it */
+  /** @throws BulkRefused of statements before it; MillraceError TARGET_ROW_BEYOND_PACKET */
   async add(sql: string, rows: number, version: TableVersion): Promise<void> {
     if (this.length + sql.length > this.maxUnits || this.waiting.length >= PACKET_STATEMENTS) await this.flush();
+    refuseTooLong(sql, this.maxPacketBytes, version.source);
     this.waiting.push({ sql, rows, version });
     this.length += sql.length;
   }

@@ -4,13 +4,14 @@ import type { IntList } from '@millrace/apply/int-list.js';
 import { type NetChanges, netChanges } from '@millrace/apply/net-changes.js';
 import { RowList } from '@millrace/apply/row-list.js';
 import { type Batch, BulkRefused, isRefusal } from './batch.js';
-import { bytesOf } from './literals.js';
-import { deleteOf, type Literals, RowLiterals, rowOf, updateOf } from './row-literals.js';
+import { deleteOf, deletesOf, type Literals, RowLiterals, rowOf, updateOf, updatesOf } from './row-literals.js';
 import type { WritePlan } from './write-plan.js';
 
 /** Keys of one DELETE: the range optimizer of either engine takes so many without a second thought. */
 const KEYS_PER_DELETE = 500;
 const ROWS_PER_INSERT = 2_000;
+/** The server looks for each row's values among them: more of them take longer, fewer are more statements. */
+const ROWS_PER_UPDATE = 64;
 
 /** A table's changes of one step. */
 export interface TableChanges {
@@ -19,8 +20,8 @@ export interface TableChanges {
 }
 
 /**
- * Applies the changes of several tables by as few packets as there can be: truncations, deletes, updates, inserts. Inserts and deletes
- * of many rows are one statement; each update is its own, of one row, whose count the server gives.
+ * Applies the changes of several tables by as few statements and packets as there can be: truncations, deletes, updates, inserts. Every
+ * statement's row count is checked.
  * @throws BulkRefused; errors that say nothing about the data as they are
  */
 export async function applyBulk(batch: Batch, log: ChangeLog, tables: readonly TableChanges[]): Promise<void> {
@@ -63,40 +64,14 @@ class TableWork {
   }
 
   async deletes(): Promise<void> {
-    const { net, plan } = this;
-    if (net === undefined || net.deletes.length === 0) return;
-    const [only] = plan.key;
-    if (plan.key.length !== 1 || only === undefined) {
-      await this.each(net.deletes, (row) => deleteOf(plan, row));
-      return;
-    }
-    let keys: string[] = [];
-    let units = 0;
-    const send = async (): Promise<void> => {
-      if (keys.length === 0) return;
-      const list = keys.join(', ');
-      const exact = only.form === 'text' || only.form === 'labels';
-      const bytes = exact ? ` AND ${bytesOf(only.sql)} IN (${keys.map((key) => `CAST(${key} AS BINARY)`).join(', ')})` : '';
-      const listed = only.form === 'bits' ? keys.map((key) => `CAST(${key} AS UNSIGNED)`).join(', ') : list;
-      await this.batch.add(`DELETE FROM ${plan.relation} WHERE ${only.sql} IN (${listed})${bytes}`, keys.length, plan.version);
-      keys = [];
-      units = 0;
-    };
-    await this.forEach(net.deletes, async (row) => {
-      const key = row[only.index];
-      if (key === undefined || key === 'NULL') throw this.refused('a deleted row has no key');
-      keys.push(key);
-      units += key.length * 2;
-      if (keys.length >= KEYS_PER_DELETE || units > this.batch.statementUnits) await send();
-    });
-    await send();
+    if (this.net !== undefined) await this.together(this.net.deletes, KEYS_PER_DELETE, (rows) => deletesOf(this.plan, rows));
   }
 
   async updates(): Promise<void> {
     const { net, plan } = this;
     // The changes of a keyless table are in order only among themselves.
     if (net === undefined) return this.keyless();
-    for (const { rows } of net.updates) await this.each(rows, (row) => updateOf(plan, row, row));
+    for (const { rows: list } of net.updates) await this.together(list, ROWS_PER_UPDATE, (rows) => updatesOf(plan, rows));
   }
 
   async inserts(): Promise<void> {
@@ -128,27 +103,33 @@ class TableWork {
     await this.insert(inserts);
   }
 
-  private async insert(list: RowList): Promise<void> {
-    const { plan, batch } = this;
-    let rows: string[] = [];
+  private insert(list: RowList): Promise<void> {
+    const { plan } = this;
+    return this.together(list, ROWS_PER_INSERT, (rows) => {
+      const values = rows.map((row) => rowOf(plan, row));
+      if (values.includes(undefined)) throw this.refused('an inserted row lacks values');
+      return plan.insertInto + values.join(', ');
+    });
+  }
+
+  /** Rows of a list as statements of so many at most, none of them long. */
+  private async together(list: RowList, atOnce: number, statement: (rows: readonly Literals[]) => string): Promise<void> {
+    const { batch, plan } = this;
+    let rows: Literals[] = [];
     let units = 0;
     const send = async (): Promise<void> => {
-      if (rows.length > 0) await batch.add(plan.insertInto + rows.join(', '), rows.length, plan.version);
+      if (rows.length > 0) await batch.add(statement(rows), rows.length, plan.version);
       rows = [];
       units = 0;
     };
-    await this.forEach(list, async (literals) => {
-      const row = rowOf(plan, literals);
-      if (row === undefined) throw this.refused('an inserted row lacks values');
+    await this.forEach(list, async (row) => {
+      const length = row.reduce((sum, literal) => sum + (literal?.length ?? 0), 0);
+      if (units + length > batch.statementUnits) await send();
       rows.push(row);
-      units += row.length;
-      if (rows.length >= ROWS_PER_INSERT || units > batch.statementUnits) await send();
+      units += length;
+      if (rows.length >= atOnce) await send();
     });
     await send();
-  }
-
-  private each(list: RowList, statement: (row: Literals) => string): Promise<void> {
-    return this.forEach(list, (row) => this.batch.add(statement(row), 1, this.plan.version));
   }
 
   private async forEach(list: RowList, act: (row: Literals) => Promise<void>): Promise<void> {

@@ -22,6 +22,7 @@ import { type ConnectionSettings, parseConnectionUrl } from '@millrace/mysql/con
 import type { Connection } from 'mysql2/promise';
 import { assessTarget } from './assess.js';
 import { takeOver } from './claim.js';
+import { writeLetter } from './dead-letter.js';
 import { finishTable } from './finish-load.js';
 import { GroupApplier } from './group-applier.js';
 import { copyChunk, type RefusedRow } from './load.js';
@@ -142,7 +143,7 @@ class MysqlSink implements SinkWriter {
           const { connection } = session;
           if (!(await this.#state.markChunk(connection, table.source, chunk))) return false;
           const plan = await loadPlan(connection, table);
-          const copied = await copyChunk(session, chunk, plan, (refused) => this.#refuse(connection, chunk, refused));
+          const copied = await copyChunk(session, chunk, plan, (refused) => this.#refuse(session, chunk, refused));
           await this.#state.countChunk(connection, table.source, chunk, copied);
           return true;
         }),
@@ -229,11 +230,22 @@ class MysqlSink implements SinkWriter {
   }
 
   /** A row that the target cannot hold: the policy for data errors says whether it is kept aside or stops the load. */
-  async #refuse(connection: Connection, chunk: LoadChunk, { ordinal, after, error }: RefusedRow): Promise<void> {
+  async #refuse(session: SinkSession, chunk: LoadChunk, { ordinal, after, error }: RefusedRow): Promise<void> {
     const { data } = this.#settings.policy;
     if (data === 'STOP_TASK') throw new MillraceError('LOAD_STOPPED', { reason: error.message }, { cause: error });
     if (data === 'SUSPEND_TABLE') throw error;
-    await this.#state.keepLoadedRow(connection, chunk, { ordinal, after, code: error.code, message: error.message });
+    const { code, message } = error;
+    const { table, asOf } = chunk;
+    await writeLetter(session, this.#settings.task, {
+      table: table.source,
+      position: asOf,
+      ordinal,
+      kind: 'load',
+      code,
+      message,
+      before: null,
+      after,
+    });
   }
 
   #beside<T>(doing: string, work: (session: SinkSession) => Promise<T>): Promise<T> {

@@ -4,8 +4,8 @@ import { skipValue } from '@millrace/apply/image-layout.js';
 import { COLUMN, ImageReader } from '@millrace/codec/image-reader.js';
 import type { WireType } from '@millrace/codec/wire-type.js';
 import { assertNever } from '@millrace/errors/millrace-error.js';
-import type { Connection } from 'mysql2/promise';
 import { floatText, integerText, NotMysqlValue, plainText, type ValueForm } from './literals.js';
+import type { SinkSession } from './session.js';
 import { type Written, write } from './statements.js';
 import type { PlannedColumn, WritePlan } from './write-plan.js';
 
@@ -14,7 +14,7 @@ const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
 const NUL = 0x00;
 const INITIAL_BYTES = 64 * 1024;
-/** Of the text, in one packet: well below any server's max_allowed_packet. */
+/** Of the text, in one packet, where the server takes so much. */
 const PACKET_BYTES = 256 * 1024;
 
 /** Row images as lines of text as LOAD DATA reads them: columns between tabs, `\N` for null, what would be misread behind a backslash. */
@@ -135,7 +135,7 @@ export class InfileText {
  * Sends lines of text to LOAD DATA LOCAL, from memory: whatever file the server asks for, it gets these bytes. With LOCAL the server bends or skips
  * what it does not like and counts a warning for it, so the caller goes by the counts: anything but all rows without a warning is undone.
  */
-export function loadInfile(connection: Connection, plan: WritePlan, content: Buffer): Promise<Written> {
+export function loadInfile({ connection, maxPacketBytes }: SinkSession, plan: WritePlan, content: Buffer): Promise<Written> {
   const variables = new Map(
     plan.written.flatMap((column, index) => (throughVariable(column) ? [[column, `@v${index}`] as const] : [])),
   );
@@ -144,11 +144,14 @@ export function loadInfile(connection: Connection, plan: WritePlan, content: Buf
   const sql =
     `LOAD DATA LOCAL INFILE 'rows' INTO TABLE ${plan.relation} CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ENCLOSED BY '' ESCAPED BY '\\\\' ` +
     `LINES TERMINATED BY '\\n' STARTING BY '' (${columns.join(', ')})${set.length === 0 ? '' : ` SET ${set.join(', ')}`}`;
-  return write(connection, { sql, infileStreamFactory: () => Readable.from(packets(content)) });
+  return write(connection, {
+    sql,
+    infileStreamFactory: () => Readable.from(packets(content, Math.min(PACKET_BYTES, Math.floor(maxPacketBytes / 2)))),
+  });
 }
 
-function* packets(content: Buffer): Generator<Buffer> {
-  for (let at = 0; at < content.length; at += PACKET_BYTES) yield content.subarray(at, at + PACKET_BYTES);
+function* packets(content: Buffer, bytes: number): Generator<Buffer> {
+  for (let at = 0; at < content.length; at += bytes) yield content.subarray(at, at + bytes);
 }
 
 function throughVariable({ form }: PlannedColumn): boolean {

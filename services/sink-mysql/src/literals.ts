@@ -152,8 +152,29 @@ export function hasValue(column: string, literal: string, form: ValueForm): stri
   }
 }
 
+/** The same, but a collation may take another text for this one: for telling apart rows that are known to be the right ones. */
+export function isEqual(column: string, literal: string, form: ValueForm): string {
+  return form === 'text' && literal !== 'NULL' ? `${column} = ${literal}` : hasValue(column, literal, form);
+}
+
+/** A condition that holds where the column has exactly one of these values, of which none is null. */
+export function isAmong(column: string, literals: readonly string[], form: ValueForm): string {
+  switch (form) {
+    case 'text':
+    case 'labels': {
+      const bytes = `${bytesOf(column)} IN (${literals.map((literal) => `CAST(${literal} AS BINARY)`).join(', ')})`;
+      return form === 'text' ? `${column} IN (${literals.join(', ')}) AND ${bytes}` : bytes;
+    }
+    case 'number':
+    case 'bytes':
+      return `${column} IN (${literals.join(', ')})`;
+    default:
+      return literals.map((literal) => hasValue(column, literal, form)).join(' OR ');
+  }
+}
+
 /** Of texts: the bytes that they have in UTF-8, whatever the column's character set is. */
-export function bytesOf(column: string): string {
+function bytesOf(column: string): string {
   return `CAST(CONVERT(${column} USING utf8mb4) AS BINARY)`;
 }
 

@@ -10,7 +10,7 @@ import { NotMysqlValue } from './literals.js';
 import { RowLiterals, rowOf } from './row-literals.js';
 import { serverFailureOf } from './server-failure.js';
 import type { SinkSession } from './session.js';
-import { firstWarning, write } from './statements.js';
+import { firstWarning, refuseTooLong, write } from './statements.js';
 import type { WritePlan } from './write-plan.js';
 
 /** Rows go in so many bytes at a time; they are kept until the server has them, so that a refused row can be found. */
@@ -122,7 +122,7 @@ class ChunkCopy {
     }
     await connection.query('SAVEPOINT millrace_run');
     try {
-      const { rows, warnings } = await loadInfile(connection, plan, text.content());
+      const { rows, warnings } = await loadInfile(this.session, plan, text.content());
       if (rows === images.length && warnings === 0) {
         await connection.query('RELEASE SAVEPOINT millrace_run');
         this.rows += rows;
@@ -164,7 +164,9 @@ class ChunkCopy {
     let units = 0;
     const send = async (): Promise<void> => {
       if (rows.length === 0) return;
-      const { rows: made, warnings } = await write(connection, plan.insertInto + rows.join(', '));
+      const sql = plan.insertInto + rows.join(', ');
+      refuseTooLong(sql, session.maxPacketBytes, this.chunk.table.source);
+      const { rows: made, warnings } = await write(connection, sql);
       if (warnings > 0) throw new NotMysqlValue(await firstWarning(connection));
       if (made !== rows.length) throw new MillraceError('LOAD_COUNT', { ...this.place(), sent: rows.length, taken: made });
       rows = [];

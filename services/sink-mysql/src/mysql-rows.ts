@@ -2,12 +2,12 @@ import { CHANGE, type ChangeLog } from '@millrace/apply/change-log.js';
 import type { Refusal, RowTarget } from '@millrace/apply/row-by-row.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import type { Connection } from 'mysql2/promise';
 import { isRefusal } from './batch.js';
 import { NotMysqlValue } from './literals.js';
 import { deleteOf, type Literals, RowLiterals, rowOf, updateOf } from './row-literals.js';
 import { serverFailureOf } from './server-failure.js';
-import { firstWarning, write } from './statements.js';
+import type { SinkSession } from './session.js';
+import { firstWarning, refuseTooLong, write } from './statements.js';
 import type { WritePlan } from './write-plan.js';
 
 /** Changes one by one in MySQL, each as its own statement. */
@@ -15,7 +15,7 @@ export class MysqlRows implements RowTarget {
   private readonly literals = new RowLiterals();
 
   constructor(
-    private readonly connection: Connection,
+    private readonly session: SinkSession,
     private readonly log: ChangeLog,
     private readonly plans: ReadonlyMap<TableVersion, WritePlan>,
   ) {}
@@ -25,15 +25,15 @@ export class MysqlRows implements RowTarget {
   }
 
   async mark(): Promise<void> {
-    await this.connection.query('SAVEPOINT millrace_row');
+    await this.session.connection.query('SAVEPOINT millrace_row');
   }
 
   async keep(): Promise<void> {
-    await this.connection.query('RELEASE SAVEPOINT millrace_row');
+    await this.session.connection.query('RELEASE SAVEPOINT millrace_row');
   }
 
   async undo(): Promise<void> {
-    await this.connection.query('ROLLBACK TO SAVEPOINT millrace_row');
+    await this.session.connection.query('ROLLBACK TO SAVEPOINT millrace_row');
     await this.keep();
   }
 
@@ -45,10 +45,10 @@ export class MysqlRows implements RowTarget {
         return 'applied';
       case CHANGE.update: {
         const after = this.newImage(plan, change) ?? [];
-        return this.met(await this.write(updateOf(plan, this.oldImage(plan, change) ?? after, after)));
+        return this.met(await this.write(plan, updateOf(plan, this.oldImage(plan, change) ?? after, after)));
       }
       case CHANGE.delete:
-        return this.met(await this.write(deleteOf(plan, this.oldImage(plan, change) ?? [])));
+        return this.met(await this.write(plan, deleteOf(plan, this.oldImage(plan, change) ?? [])));
       default:
         throw new MillraceError('INTERNAL', { what: 'a truncation is no row' });
     }
@@ -58,20 +58,20 @@ export class MysqlRows implements RowTarget {
     const plan = this.plan(change);
     const row = rowOf(plan, this.newImage(plan, change) ?? []);
     if (row === undefined) return false;
-    await this.write(plan.insertInto + row);
+    await this.write(plan, plan.insertInto + row);
     return true;
   }
 
   async overwrite(change: number): Promise<'applied' | 'missing'> {
     const plan = this.plan(change);
     const after = this.newImage(plan, change) ?? [];
-    return plan.key.length === 0 ? 'missing' : this.met(await this.write(updateOf(plan, after, after)));
+    return plan.key.length === 0 ? 'missing' : this.met(await this.write(plan, updateOf(plan, after, after)));
   }
 
   async truncate(tables: readonly TableVersion[]): Promise<void> {
     for (const table of tables) {
       const relation = this.plans.get(table)?.relation;
-      if (relation !== undefined) await write(this.connection, `DELETE FROM ${relation}`);
+      if (relation !== undefined) await write(this.session.connection, `DELETE FROM ${relation}`);
     }
   }
 
@@ -91,9 +91,10 @@ export class MysqlRows implements RowTarget {
   }
 
   /** A value that the server would bend is refused in its words: strict mode rounds decimals and cuts spaces without an error. */
-  private async write(sql: string): Promise<number> {
-    const { rows, warnings } = await write(this.connection, sql);
-    if (warnings > 0) throw new NotMysqlValue(await firstWarning(this.connection));
+  private async write(plan: WritePlan, sql: string): Promise<number> {
+    refuseTooLong(sql, this.session.maxPacketBytes, plan.version.source);
+    const { rows, warnings } = await write(this.session.connection, sql);
+    if (warnings > 0) throw new NotMysqlValue(await firstWarning(this.session.connection));
     return rows;
   }
 

@@ -1,6 +1,6 @@
 import { skipValue } from '@millrace/apply/image-layout.js';
 import { COLUMN, ImageReader } from '@millrace/codec/image-reader.js';
-import { hasValue, readLiteral } from './literals.js';
+import { hasValue, isAmong, isEqual, readLiteral } from './literals.js';
 import type { PlannedColumn, WritePlan } from './write-plan.js';
 
 /** A row's values as literals, by index in the image; undefined: the image does not carry the column, or the target computes it. */
@@ -55,6 +55,37 @@ export function updateOf(plan: WritePlan, before: Literals, after: Literals): st
   const assignments = set.length > 0 ? set.join(', ') : `${any?.sql ?? ''} = ${any?.sql ?? ''}`;
   const keyed = plan.key.length > 0;
   return `UPDATE ${plan.relation} SET ${assignments} WHERE ${whereIs(keyed ? plan.key : plan.written, before)}${keyed ? '' : ' LIMIT 1'}`;
+}
+
+/**
+ * Updates of several rows that stay where they are and carry the same columns, as one statement that has to meet all of them: the server
+ * takes far longer to begin a statement than to look through a few dozen keys for a row's values.
+ */
+export function updatesOf(plan: WritePlan, rows: readonly Literals[]): string {
+  const [first = []] = rows;
+  const columns = plan.written.filter(({ index, isKey }) => !isKey && first[index] !== undefined);
+  if (rows.length === 1 || columns.length === 0) return updateOf(plan, first, first);
+  const keys = rows.map((row) => plan.key.map(({ sql, index, form }) => isEqual(sql, row[index] ?? 'NULL', form)).join(' AND '));
+  const set = columns.map(
+    ({ sql, index }) => `${sql} = CASE ${rows.map((row, at) => `WHEN ${keys[at]} THEN ${row[index]}`).join(' ')} END`,
+  );
+  return `UPDATE ${plan.relation} SET ${set.join(', ')} WHERE ${whereAmong(plan, rows)}`;
+}
+
+/** Deletes of several rows by their keys, as one statement. */
+export function deletesOf(plan: WritePlan, rows: readonly Literals[]): string {
+  return `DELETE FROM ${plan.relation} WHERE ${whereAmong(plan, rows)}`;
+}
+
+/** A condition that rows with these keys meet, and no others. */
+function whereAmong(plan: WritePlan, rows: readonly Literals[]): string {
+  const [only] = plan.key;
+  if (only === undefined || plan.key.length > 1) return rows.map((row) => `(${whereIs(plan.key, row)})`).join(' OR ');
+  return isAmong(
+    only.sql,
+    rows.map((row) => row[only.index] ?? 'NULL'),
+    only.form,
+  );
 }
 
 export function deleteOf(plan: WritePlan, before: Literals): string {

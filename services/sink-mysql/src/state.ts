@@ -323,20 +323,6 @@ export class TaskState {
     );
   }
 
-  /** Keeps a row of a chunk that the target refused, in the chunk's transaction. */
-  async keepLoadedRow(
-    connection: Connection,
-    { asOf, table }: LoadChunk,
-    row: { readonly ordinal: number; readonly after: string } & TableError,
-  ): Promise<void> {
-    await write(
-      connection,
-      `INSERT INTO millrace.dead_letter (task, source, position_source, position_timeline, position_key, ordinal, kind, code, message, \`after\`)
-       VALUES (?, ?, ?, ?, ?, ?, 'load', ?, ?, ?)`,
-      [...this.#mine(table.source), asOf.source, asOf.timeline, asOf.key, row.ordinal, row.code, row.message, row.after],
-    );
-  }
-
   /** Chunks of the load that are in. */
   async chunksOf(connection: Connection, source: TableId, load: string): Promise<readonly number[]> {
     return (await this.#chunks(connection, source, load)).map(({ marker }) => marker.chunk);

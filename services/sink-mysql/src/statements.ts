@@ -1,3 +1,7 @@
+import { Buffer } from 'node:buffer';
+import { displayTable } from '@millrace/codec/table-key.js';
+import type { TableId } from '@millrace/contract/table.js';
+import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Connection, QueryOptions } from 'mysql2/promise';
 import { z } from 'zod';
 
@@ -37,6 +41,24 @@ export async function writeAll(connection: Connection, statements: readonly stri
   if (statements.length === 1) return [await write(connection, only)];
   const [result] = await connection.query(statements.join(';'));
   return z.array(header).length(statements.length).parse(result);
+}
+
+/** Of a packet, around the statement in it. */
+const PACKET_HEAD_BYTES = 64;
+/** A UTF-16 unit is at most three bytes of UTF-8. */
+const BYTES_PER_UNIT = 3;
+
+/**
+ * For statements that hold a row, which may be of any length: a server that is sent more than it takes ends the session without a word, and
+ * could not keep the row as a dead letter either.
+ * @throws MillraceError TARGET_ROW_BEYOND_PACKET
+ */
+export function refuseTooLong(sql: string, maxPacketBytes: number, table: TableId): void {
+  const limit = maxPacketBytes - PACKET_HEAD_BYTES;
+  if (sql.length * BYTES_PER_UNIT <= limit) return;
+  const bytes = Buffer.byteLength(sql);
+  if (bytes > limit)
+    throw new MillraceError('TARGET_ROW_BEYOND_PACKET', { table: displayTable(table), bytes, limit: maxPacketBytes });
 }
 
 const warningRow = z.object({ Level: z.string(), Code: z.int(), Message: z.string() });

@@ -24,8 +24,16 @@ export const mysqlTargetErrors = {
   TARGET_PACKET_SMALL: {
     class: 'operator',
     message: "The target's max_allowed_packet is {bytes} bytes.",
-    cause: 'A row that is longer as a statement is refused under the data error policy, and small packets make changes slow.',
+    cause: 'A row that is longer as a statement stops the task, and small packets make changes slow.',
     remedy: 'SET GLOBAL max_allowed_packet = 67108864 on the target.',
+  },
+  TARGET_ROW_BEYOND_PACKET: {
+    class: 'operator',
+    message: "A row of {table} makes a statement of {bytes} bytes, and the target's max_allowed_packet is {limit}.",
+    cause:
+      'The server takes no longer statement, neither for the row itself nor to keep it as a dead letter. Nothing of its transaction was written.',
+    remedy:
+      'SET GLOBAL max_allowed_packet to twice as many bytes on the target (at most 1073741824) and start the task again; it resumes exactly.',
   },
   TARGET_LOCAL_INFILE_OFF: {
     class: 'operator',

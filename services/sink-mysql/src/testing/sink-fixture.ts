@@ -74,8 +74,13 @@ export class SinkFixture implements AsyncDisposable {
   }
 
   /** Applies the blocks that were written last as one group. */
-  async applyBlocks(blocks: readonly JournalBlock[], signal = new AbortController().signal): Promise<ApplyResult> {
-    const result = await this.sink.apply(groupOf(blocks, this.at, this.script.checkpoint), signal);
+  applyBlocks(blocks: readonly JournalBlock[]): Promise<ApplyResult> {
+    return this.applyTo(blocks, this.script.checkpoint);
+  }
+
+  /** The same for blocks that end at an earlier checkpoint. */
+  async applyTo(blocks: readonly JournalBlock[], next: Checkpoint): Promise<ApplyResult> {
+    const result = await this.sink.apply(groupOf(blocks, this.at, next), new AbortController().signal);
     this.at = result.checkpoint;
     return result;
   }

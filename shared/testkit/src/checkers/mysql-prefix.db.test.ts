@@ -1,6 +1,6 @@
-import { startMysql, type MysqlServer, removeFolder, scratchFolder, withConnection } from '../servers.js';
 import type mysql from 'mysql2/promise';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type MysqlServer, removeFolder, scratchFolder, startMysql, withConnection } from '../servers.js';
 import { createMysqlPrefix, MYSQL_PREFIX_STEP, readMysqlPrefix } from './mysql-prefix.js';
 import { isPrefix } from './prefix.js';
 
@@ -36,7 +36,11 @@ const FAULTS: readonly [claim: string, statements: string, found: object][] = [
     "INSERT INTO prefix.ledger_a VALUES (121, 0, NOW(6)); INSERT INTO prefix.ledger_b VALUES (121, ''); INSERT INTO prefix.ledger_c VALUES (121, '')",
     { lost: 0, torn: 1 },
   ],
-  ['a long value that became another is caught, also one that differs in case alone', 'UPDATE prefix.cells SET document = UPPER(document) WHERE cell = 5', { torn: 1 }],
+  [
+    'a long value that became another is caught, also one that differs in case alone',
+    'UPDATE prefix.cells SET document = UPPER(document) WHERE cell = 5',
+    { torn: 1 },
+  ],
 ];
 
 describe.each(['mysql', 'mariadb'] as const)('%s', (engine) => {

@@ -27,7 +27,7 @@ bench: build servers-possible ## Measure Millrace against PostgreSQL's own repli
 bench-peers: build servers-possible ## The same, and Debezium
 	@$(NODE) shared/testkit/dist/bench/main.js --peers
 
-chaos: build servers-possible ## Kill everything at random and check what arrives (KILLS=300 SEED=number)
+chaos: build servers-possible ## Kill everything at random and check what arrives (KILLS=300 SEED=number FROM=… TO=…)
 	@$(NODE) shared/testkit/dist/chaos/main.js
 
 lint: build ## Types, Biome, ESLint, and the repository's own rules

@@ -14,6 +14,7 @@ test('25 kills at random places of a load and its stream: nothing is lost, doubl
   await using stack = await startStack({ dir, environment: {}, report: () => undefined });
   const result = await runEpisode({
     stack,
+    engines: { source: 'postgres', target: 'postgres' },
     seed,
     kills: 25,
     accounts: 100_000,

@@ -19,6 +19,8 @@ const GEOMETRIES = [
   'geometrycollection',
 ] as const;
 
+const GEOMETRY_NAMES: ReadonlySet<string> = new Set([...GEOMETRIES, 'geomcollection']);
+
 /** Rows of this shape can be written as this version: the same columns of the same types, and the same key. */
 export function fits(shape: TableShape, schema: TableSchema, collations: Collations): boolean {
   const logged = schema.columns.filter((column, index) => column.generated === null || indexIn(shape, column, index) >= 0);
@@ -51,8 +53,10 @@ function columnFits(inLog: LogColumn, column: ColumnSchema, collations: Collatio
   if (native.name === 'enum' || native.name === 'set') return labelsFit(inLog, column, collations);
   const collation = inLog.collation === null ? undefined : collations.get(inLog.collation)?.name;
   if (column.collation !== null && collation !== undefined && collation !== column.collation) return false;
+  if (inLog.type === TYPE.geometry && inLog.geometry === null) return GEOMETRY_NAMES.has(native.name);
   const declared = declarationOf(inLog, collations);
-  const wanted = plainDeclaration(native.declaration).replace(/^geomcollection$/, 'geometrycollection');
+  const plain = plainDeclaration(native.declaration).replace(/^geomcollection$/, 'geometrycollection');
+  const wanted = inLog.unsigned === null ? plain.replace(/ unsigned$/, '') : plain;
   return declared === null ? inLog.collation === null && mayBe(inLog, wanted) : declared === wanted;
 }
 
@@ -74,7 +78,7 @@ function labelsFit(inLog: LogColumn, { native }: ColumnSchema, collations: Colla
 /** The column's declaration in the catalogue's words, without what the log leaves out; null where it does not say enough. */
 function declarationOf(column: LogColumn, collations: Collations): string | null {
   const { type, meta, collation, geometry } = column;
-  const sign = column.unsigned ? ' unsigned' : '';
+  const sign = column.unsigned === true ? ' unsigned' : '';
   switch (type) {
     case TYPE.tiny:
       return `tinyint${sign}`;
@@ -108,7 +112,7 @@ function declarationOf(column: LogColumn, collations: Collations): string | null
     case TYPE.json:
       return 'json';
     case TYPE.geometry:
-      return GEOMETRIES[geometry] ?? 'geometry';
+      return GEOMETRIES[geometry ?? 0] ?? 'geometry';
     case TYPE.enum:
     case TYPE.set:
       return labelled(column);

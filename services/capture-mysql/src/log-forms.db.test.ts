@@ -15,7 +15,9 @@ describe.each(ENGINES)('forms of the log of %s', (engine) => {
     await capture.first();
     await capture.sql.query("INSERT INTO t VALUES (4000000000, 'é', x'e900', 'é', 200); ALTER TABLE quiet ADD c int");
     await capture.until('the row has come', () => capture.journal.changes.length === 1);
-    expect(capture.journal.changes).toMatchObject([{ after: { id: 4_000_000_000, a: 'é', b: Uint8Array.of(0xe9, 0), e: 'é', u: 200 } }]);
+    expect(capture.journal.changes).toMatchObject([
+      { after: { id: 4_000_000_000, a: 'é', b: Uint8Array.of(0xe9, 0), e: 'é', u: 200 } },
+    ]);
     // Where no row comes before the log's end is reached, the catalogue proves itself.
     await capture.until('the new column is there', () => capture.journal.schemas.at(-1)?.schema.columns.length === 2);
     await capture.stop();
@@ -63,7 +65,11 @@ describe.each(ENGINES)('forms of the log of %s', (engine) => {
     capture.url = follower.database.url;
     await capture.again();
     await capture.caughtUp();
-    expect(capture.journal.changes.map((change) => ('after' in change ? change.after : null))).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
+    expect(capture.journal.changes.map((change) => ('after' in change ? change.after : null))).toEqual([
+      { id: 1 },
+      { id: 2 },
+      { id: 3 },
+    ]);
     const [last] = capture.journal.commits.slice(-1);
     expect((last?.key ?? '') > (before?.key ?? '')).toBe(true);
     expect(last?.source).toBe(before?.source);
@@ -90,8 +96,12 @@ test('compressed events of MariaDB are inflated', async () => {
   await using capture = await CaptureHarness.open('mariadb', server.url);
   await capture.sql.query('CREATE TABLE t (id int PRIMARY KEY, a text)');
   await capture.first();
-  await capture.sql.query("INSERT INTO t VALUES (1, REPEAT('abc', 1000)), (2, REPEAT('x', 300)); UPDATE t SET a = REPEAT('y', 500) WHERE id = 2");
-  await capture.sql.query('ALTER TABLE t ADD a_column_with_a_name_that_is_long_enough_to_be_compressed int; DELETE FROM t WHERE id = 1');
+  await capture.sql.query(
+    "INSERT INTO t VALUES (1, REPEAT('abc', 1000)), (2, REPEAT('x', 300)); UPDATE t SET a = REPEAT('y', 500) WHERE id = 2",
+  );
+  await capture.sql.query(
+    'ALTER TABLE t ADD a_column_with_a_name_that_is_long_enough_to_be_compressed int; DELETE FROM t WHERE id = 1',
+  );
   await capture.caughtUp();
   expect(capture.journal.changes).toMatchObject([
     { kind: 'insert', after: { id: 1, a: 'abc'.repeat(1_000) } },

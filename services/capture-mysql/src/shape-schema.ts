@@ -206,21 +206,19 @@ function columnFromLog(
 }
 
 /**
- * `now` as the successor of `earlier`: columns that were there keep their identity and place, new ones follow with numbers of their own,
- * and with the constant that rows before them show.
+ * `now` as the successor of `earlier`: columns that were there keep their identity, new ones get numbers of their own and the constant that
+ * rows before them show. The order is the table's, which is the log's.
  */
 export function continueFrom(earlier: TableSchema, now: TableSchema): TableSchema {
   const before = new Map(earlier.columns.map((column) => [column.name, column]));
   let last = Math.max(0, ...earlier.columns.map(({ ordinal }) => ordinal));
-  const after = new Map(now.columns.map((column) => [column.name, column]));
-  const kept = earlier.columns.flatMap(({ name, ordinal, missingValue }) => {
-    const column = after.get(name);
-    return column === undefined ? [] : [{ ...column, ordinal, missingValue }];
+  const columns = now.columns.map((column) => {
+    const same = before.get(column.name);
+    if (same !== undefined) return { ...column, ordinal: same.ordinal, missingValue: same.missingValue };
+    last += 1;
+    return { ...column, ordinal: last, missingValue: constantOf(column) };
   });
-  const added = now.columns
-    .filter(({ name }) => !before.has(name))
-    .map((column) => ({ ...column, ordinal: ++last, missingValue: constantOf(column) }));
-  return { ...now, columns: [...kept, ...added] };
+  return { ...now, columns };
 }
 
 /** A default that is one and the same value for every row, as the row images show it; null: none, or not known. */

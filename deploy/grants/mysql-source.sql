@@ -5,19 +5,14 @@
 
 CREATE USER IF NOT EXISTS `millrace`@`%` IDENTIFIED BY 'change me';
 
--- Reading the log, and asking where it ends.
-GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `millrace`@`%`;
-
 -- Reading the rows, and the catalogue of their tables.
 GRANT SELECT, SHOW VIEW, LOCK TABLES ON `shop`.* TO `millrace`@`%`;
 
--- A snapshot's place in the log is read under FLUSH TABLES WITH READ LOCK, for a moment. Without this right (RDS, Aurora) the tables are
+-- REPLICATION SLAVE, REPLICATION CLIENT: reading the log, and asking where it ends.
+-- RELOAD: a snapshot's place in the log is read under FLUSH TABLES WITH READ LOCK, for a moment. Without it (RDS, Aurora) the tables are
 -- locked by name (LOCK TABLES above); MariaDB mostly needs neither.
-GRANT RELOAD ON *.* TO `millrace`@`%`;
-
--- MySQL 8: looking for XA transactions that are prepared before the first start.
-/*!80000 GRANT XA_RECOVER_ADMIN ON *.* TO `millrace`@`%` */;
-
--- MariaDB: without it the source's own ALTER TABLE waits for the whole load, and not for one chunk; and whether another replica has
--- Millrace's server id is not known beforehand.
-/*M!100502 GRANT BINLOG ADMIN, REPLICATION MASTER ADMIN ON *.* TO `millrace`@`%` */;
+-- XA_RECOVER_ADMIN, MySQL 8: looking for XA transactions that are prepared before the first start.
+-- BINLOG ADMIN, MariaDB: without it the source's own ALTER TABLE waits for the whole load, and not for one chunk.
+-- REPLICATION MASTER ADMIN, MariaDB: knowing beforehand that another replica has Millrace's server id.
+GRANT REPLICATION SLAVE, REPLICATION CLIENT, RELOAD /*!80000 , XA_RECOVER_ADMIN */ /*M!100502 , BINLOG ADMIN, REPLICATION MASTER ADMIN */
+  ON *.* TO `millrace`@`%`;

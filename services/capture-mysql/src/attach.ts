@@ -8,12 +8,12 @@ import type { ConnectionSettings } from '@millrace/mysql/connection-url.js';
 import { queryRows } from '@millrace/mysql/server.js';
 import type { Connection } from 'mysql2/promise';
 import { z } from 'zod';
+import { listTables } from './catalog/list-tables.js';
 import { MariadbGtidState, MysqlGtidSet } from './gtid-set.js';
 import { fileName, formatPlace, type LogPosition, parsePosition } from './position.js';
-import { listTables } from './catalog/list-tables.js';
 import { queryError, RIGHTS } from './query-error.js';
-import { gtidsAt, readerServerId, readLogFiles, readServer, type SourceServer } from './server-log.js';
 import { selectTables } from './selection.js';
+import { gtidsAt, readerServerId, readLogFiles, readServer, type SourceServer } from './server-log.js';
 import { openSnapshot } from './snapshot.js';
 
 /** What a capture knows of the source once it is attached. */

@@ -3,7 +3,17 @@ import type { RowDataPacket } from 'mysql2/promise';
 import { expect, test } from 'vitest';
 import { doubleText } from './binlog/json-text.js';
 
-const MANTISSAS = ['1', '1.5', '1.25', '1.2345', '1.23456789012', '1.2345678901234', '1.234567890123456', '1.2345678901234567', '9.999999999999999'];
+const MANTISSAS = [
+  '1',
+  '1.5',
+  '1.25',
+  '1.2345',
+  '1.23456789012',
+  '1.2345678901234',
+  '1.234567890123456',
+  '1.2345678901234567',
+  '9.999999999999999',
+];
 
 test('a double in a JSON document has the text that MySQL prints, whatever its exponent', async () => {
   const values: number[] = [0, -0];

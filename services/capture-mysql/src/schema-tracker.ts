@@ -41,7 +41,7 @@ interface MappedTable {
 }
 
 export interface SchemaTrackerOptions {
-  readonly catalog: SourceCatalog;
+  readonly catalog: Pick<SourceCatalog, 'server' | 'collations' | 'decoders' | 'describe' | 'selected' | 'prepareDecoders'>;
   readonly journal: EventWriter;
   readonly selector: TableSelector;
   readonly known: readonly TableVersion[];

@@ -19,6 +19,8 @@ const GEOMETRIES = [
   'geometrycollection',
 ] as const;
 
+const GEOMETRY_NAMES: ReadonlySet<string> = new Set([...GEOMETRIES, 'geomcollection']);
+
 /** Rows of this shape can be written as this version: the same columns of the same types, and the same key. */
 export function fits(shape: TableShape, schema: TableSchema, collations: Collations): boolean {
   const logged = schema.columns.filter((column, index) => column.generated === null || indexIn(shape, column, index) >= 0);
@@ -51,8 +53,10 @@ function columnFits(inLog: LogColumn, column: ColumnSchema, collations: Collatio
   if (native.name === 'enum' || native.name === 'set') return labelsFit(inLog, column, collations);
   const collation = inLog.collation === null ? undefined : collations.get(inLog.collation)?.name;
   if (column.collation !== null && collation !== undefined && collation !== column.collation) return false;
+  if (inLog.type === TYPE.geometry && inLog.geometry === null) return GEOMETRY_NAMES.has(native.name);
   const declared = declarationOf(inLog, collations);
-  const wanted = plainDeclaration(native.declaration).replace(/^geomcollection$/, 'geometrycollection');
+  const plain = plainDeclaration(native.declaration).replace(/^geomcollection$/, 'geometrycollection');
+  const wanted = inLog.unsigned === null ? plain.replace(/ unsigned$/, '') : plain;
   return declared === null ? inLog.collation === null && mayBe(inLog, wanted) : declared === wanted;
 }
 
@@ -74,7 +78,7 @@ function labelsFit(inLog: LogColumn, { native }: ColumnSchema, collations: Colla
 /** The column's declaration in the catalogue's words, without what the log leaves out; null where it does not say enough. */
 function declarationOf(column: LogColumn, collations: Collations): string | null {
   const { type, meta, collation, geometry } = column;
-  const sign = column.unsigned ? ' unsigned' : '';
+  const sign = column.unsigned === true ? ' unsigned' : '';
   switch (type) {
     case TYPE.tiny:
       return `tinyint${sign}`;
@@ -108,7 +112,7 @@ function declarationOf(column: LogColumn, collations: Collations): string | null
     case TYPE.json:
       return 'json';
     case TYPE.geometry:
-      return GEOMETRIES[geometry] ?? 'geometry';
+      return GEOMETRIES[geometry ?? 0] ?? 'geometry';
     case TYPE.enum:
     case TYPE.set:
       return labelled(column);
@@ -202,21 +206,19 @@ function columnFromLog(
 }
 
 /**
- * `now` as the successor of `earlier`: columns that were there keep their identity and place, new ones follow with numbers of their own,
- * and with the constant that rows before them show.
+ * `now` as the successor of `earlier`: columns that were there keep their identity, new ones get numbers of their own and the constant that
+ * rows before them show. The order is the table's, which is the log's.
  */
 export function continueFrom(earlier: TableSchema, now: TableSchema): TableSchema {
   const before = new Map(earlier.columns.map((column) => [column.name, column]));
   let last = Math.max(0, ...earlier.columns.map(({ ordinal }) => ordinal));
-  const after = new Map(now.columns.map((column) => [column.name, column]));
-  const kept = earlier.columns.flatMap(({ name, ordinal, missingValue }) => {
-    const column = after.get(name);
-    return column === undefined ? [] : [{ ...column, ordinal, missingValue }];
+  const columns = now.columns.map((column) => {
+    const same = before.get(column.name);
+    if (same !== undefined) return { ...column, ordinal: same.ordinal, missingValue: same.missingValue };
+    last += 1;
+    return { ...column, ordinal: last, missingValue: constantOf(column) };
   });
-  const added = now.columns
-    .filter(({ name }) => !before.has(name))
-    .map((column) => ({ ...column, ordinal: ++last, missingValue: constantOf(column) }));
-  return { ...now, columns: [...kept, ...added] };
+  return { ...now, columns };
 }
 
 /** A default that is one and the same value for every row, as the row images show it; null: none, or not known. */

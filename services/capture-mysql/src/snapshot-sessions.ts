@@ -186,7 +186,8 @@ async function takeLock(locker: Connection, tables: readonly TableId[]): Promise
       const byName = tables.map((id) => `${quoteTable(id)} READ`).join(', ');
       if (number !== null && RIGHTS.has(number)) {
         // Who may not lock the server may lock the tables: nothing else matters to the snapshot.
-        if (statement.startsWith('LOCK') || byName === '') throw new MillraceError('SOURCE_SNAPSHOT_POSITION', { reason }, { cause });
+        if (statement.startsWith('LOCK') || byName === '')
+          throw new MillraceError('SOURCE_SNAPSHOT_POSITION', { reason }, { cause });
         statement = `LOCK TABLES ${byName}`;
       } else if (queryError(cause, 'locking').code !== 'SOURCE_TABLE_LOCKED' || round === LOCK_TRIES) throw cause;
     }

@@ -59,7 +59,8 @@ describe.each(ENGINES)('a snapshot of %s', (engine) => {
     const amounts = new Map<string, number>();
     await capture.first(async (snapshot) => {
       for (const table of ['a', 'b'])
-        for (const [id, amount] of await rowsOf(snapshot, schemaOf(capture, table))) amounts.set(`${table}${String(id)}`, Number(amount));
+        for (const [id, amount] of await rowsOf(snapshot, schemaOf(capture, table)))
+          amounts.set(`${table}${String(id)}`, Number(amount));
       expect([...amounts.values()].reduce((sum, amount) => sum + amount, 0)).toBe(4_000);
     });
     writing.abort();
@@ -90,7 +91,13 @@ describe.each(ENGINES)('a snapshot of %s', (engine) => {
     const attachment = { identity: capture.identity, server, source: server.identity, failovers: 0 };
     const connection = parseConnectionUrl(capture.database.url, 'source');
     await using snapshot = await openSnapshot({ connection, attachment, tables: [], signal, chunkRows: 20 });
-    for (const [table, rows, chunks] of [['one', 100, 5], ['two', 100, 5], ['text_key', 100, 1], ['keyless', 100, 1], ['none', 0, 1]] as const) {
+    for (const [table, rows, chunks] of [
+      ['one', 100, 5],
+      ['two', 100, 5],
+      ['text_key', 100, 1],
+      ['keyless', 100, 1],
+      ['none', 0, 1],
+    ] as const) {
       const schema = schemaOf(capture, table);
       expect({ table, rows: (await rowsOf(snapshot, schema)).length }).toEqual({ table, rows });
       const all = await chunksOf(snapshot, schema);
@@ -103,7 +110,8 @@ describe.each(ENGINES)('a snapshot of %s', (engine) => {
   test('#13 a table that was truncated, altered or dropped since is TABLE_REWRITTEN, never empty; its own DDL does not wait for the load', async () => {
     await using capture = await CaptureHarness.open(engine);
     const tables = ['truncated', 'altered', 'dropped', 'kept'];
-    for (const table of tables) await capture.sql.query(`CREATE TABLE ${table} (id int PRIMARY KEY); INSERT INTO ${table} VALUES (1)`);
+    for (const table of tables)
+      await capture.sql.query(`CREATE TABLE ${table} (id int PRIMARY KEY); INSERT INTO ${table} VALUES (1)`);
     await capture.first(async (snapshot) => {
       expect(await rowsOf(snapshot, schemaOf(capture, 'truncated'))).toHaveLength(1);
       await capture.sql.query(`SET lock_wait_timeout = 5; TRUNCATE TABLE truncated;
@@ -118,7 +126,9 @@ describe.each(ENGINES)('a snapshot of %s', (engine) => {
     await using capture = await CaptureHarness.open(engine);
     await capture.sql.query('CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)');
     await capture.first(async (snapshot) => {
-      const [ids] = await capture.sql.query<RowDataPacket[]>("SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND db = DATABASE() AND id <> CONNECTION_ID()");
+      const [ids] = await capture.sql.query<RowDataPacket[]>(
+        "SELECT id FROM information_schema.processlist WHERE command = 'Sleep' AND db = DATABASE() AND id <> CONNECTION_ID()",
+      );
       for (const row of ids) await capture.sql.query(`KILL ${Number(row['id'])}`);
       await expect(rowsOf(snapshot, schemaOf(capture, 't'))).rejects.toMatchObject({ code: 'SNAPSHOT_LOST' });
     });

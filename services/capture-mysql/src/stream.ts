@@ -93,7 +93,7 @@ async function streamUntil(running: AbortScope, { context, after, journal, optio
         signal,
       });
       using _ = onAbort(signal, () => dump.packets.destroy());
-      const decoder = new TransactionDecoder({ journal, tracker, cursor, engine: server.engine, checksums: dump.checksums });
+      const decoder = new TransactionDecoder({ journal, tracker, cursor, checksums: dump.checksums });
       await new DumpReader(dump.packets, {
         decoder,
         tracker,

@@ -19,6 +19,7 @@ import { inflatedBytes } from './binlog/inflate.js';
 import { RowDecoder } from './binlog/row-decoder.js';
 import type { RowPlan } from './binlog/row-plan.js';
 import { tableNumber } from './binlog/table-map.js';
+import { SYSTEM_DATABASES } from './catalog/list-tables.js';
 import type { LogCursor } from './log-cursor.js';
 import type { PacketSlice } from './packets.js';
 import type { SchemaTracker } from './schema-tracker.js';
@@ -30,7 +31,6 @@ export interface TransactionDecoderOptions {
   readonly journal: EventWriter;
   readonly tracker: SchemaTracker;
   readonly cursor: LogCursor;
-  readonly engine: 'mysql' | 'mariadb';
   readonly checksums: boolean;
 }
 
@@ -243,7 +243,9 @@ export class TransactionDecoder {
         return undefined;
       case 'write':
         // What the journal has passed was refused there, if it had to be.
-        if (!this.#dropping) throw statement(read.verb, database);
+        // The server's own databases are no part of any selection (RDS keeps a heartbeat there, as a statement).
+        if (!this.#dropping && !isSystemDatabase(read.table?.schema)) throw statement(read.verb, database);
+        if (!this.#explicit && this.#group !== null) this.#close(seconds);
         return undefined;
       default:
         return this.#schemaStatement(read, seconds);
@@ -322,6 +324,10 @@ export class TransactionDecoder {
     this.#options.cursor.rotate(body.text(body.left), offset);
     this.#options.tracker.forgetNumbers();
   }
+}
+
+function isSystemDatabase(name: string | undefined): boolean {
+  return SYSTEM_DATABASES.some((database) => database === name);
 }
 
 function formatGtid(gtid: Gtid): string {

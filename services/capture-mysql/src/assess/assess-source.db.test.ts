@@ -49,7 +49,9 @@ describe.each(ENGINES)('the assessment of %s', (engine) => {
       CREATE TABLE child (id int PRIMARY KEY, p int, FOREIGN KEY (p) REFERENCES parent (id) ON DELETE CASCADE);
       CREATE TABLE old (id int PRIMARY KEY) ENGINE = MyISAM`);
     expect(await codesOf(capture)).toEqual(expect.arrayContaining(['error SOURCE_TABLE_ENGINE', 'warning SOURCE_CASCADES']));
-    await capture.sql.query(`CREATE USER ${role}@'%' IDENTIFIED BY 'p'; GRANT SELECT ON \`${capture.database.name}\`.* TO ${role}@'%'`);
+    await capture.sql.query(
+      `CREATE USER ${role}@'%' IDENTIFIED BY 'p'; GRANT SELECT ON \`${capture.database.name}\`.* TO ${role}@'%'`,
+    );
     try {
       capture.url = urlAs(capture, role, 'p');
       expect((await codesOf(capture)).filter((code) => code === 'error SOURCE_GRANT_MISSING')).toHaveLength(2);

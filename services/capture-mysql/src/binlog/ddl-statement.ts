@@ -4,8 +4,8 @@ import type { TableId } from '@millrace/contract/table.js';
 export type LoggedStatement =
   | { readonly kind: 'begin' | 'commit' | 'rollback' | 'rollbackTo' | 'savepoint' | 'nothing' }
   | { readonly kind: 'xa'; readonly what: 'start' | 'end' | 'prepare' | 'commit' | 'rollback'; readonly xid: string }
-  /** A write in statement format: its rows are not in the log. */
-  | { readonly kind: 'write'; readonly verb: string }
+  /** A write in statement format, or what may be one: its rows are not in the log. `table`: the only one it writes, where that is plain. */
+  | { readonly kind: 'write'; readonly verb: string; readonly table: TableId | null }
   | { readonly kind: 'truncate'; readonly tables: readonly TableId[] }
   | { readonly kind: 'drop'; readonly tables: readonly TableId[] }
   | { readonly kind: 'dropDatabase'; readonly database: string }
@@ -44,7 +44,7 @@ export function readStatement(sql: string, database: string): LoggedStatement {
     case 'BEGIN':
       return { kind: 'begin' };
     case 'START':
-      return second === 'TRANSACTION' ? { kind: 'begin' } : { kind: 'other' };
+      return { kind: second === 'TRANSACTION' ? 'begin' : 'other' };
     case 'COMMIT':
       return { kind: 'commit' };
     case 'ROLLBACK':
@@ -56,12 +56,9 @@ export function readStatement(sql: string, database: string): LoggedStatement {
       return xaStatement(sql, second);
     case 'INSERT':
     case 'REPLACE':
-    case 'UPDATE':
-    case 'DELETE':
-    case 'LOAD':
-    case 'CALL':
-    case 'DO':
-      return { kind: 'write', verb: first };
+      words.next();
+      while (MODIFIERS.some((word) => words.skip(word)));
+      return { kind: 'write', verb: first, table: words.table() };
     case 'TRUNCATE':
       words.skip('TRUNCATE');
       words.skip('TABLE');
@@ -74,10 +71,38 @@ export function readStatement(sql: string, database: string): LoggedStatement {
       return createStatement(words);
     case 'ALTER':
       return alterStatement(words);
+    case 'SET':
+      // MariaDB: SET STATEMENT … FOR any statement.
+      return second === 'STATEMENT' ? { kind: 'write', verb: 'SET STATEMENT', table: null } : { kind: 'other' };
     default:
-      return { kind: 'other' };
+      return NO_ROWS.has(first) ? { kind: 'other' } : { kind: 'write', verb: first, table: null };
   }
 }
+
+/** Between INSERT or REPLACE and the table's name. */
+const MODIFIERS = ['LOW_PRIORITY', 'DELAYED', 'HIGH_PRIORITY', 'IGNORE', 'INTO'];
+
+/** Statements that are logged and change no table's rows; everything else is taken for a write. */
+const NO_ROWS: ReadonlySet<string> = new Set([
+  'GRANT',
+  'REVOKE',
+  'FLUSH',
+  'ANALYZE',
+  'OPTIMIZE',
+  'REPAIR',
+  'CHECK',
+  'INSTALL',
+  'UNINSTALL',
+  'RESET',
+  'PURGE',
+  'CHANGE',
+  'STOP',
+  'LOCK',
+  'UNLOCK',
+  'KILL',
+  'USE',
+  'SHUTDOWN',
+]);
 
 function dropStatement(words: Words): LoggedStatement {
   words.skip('DROP');

@@ -98,7 +98,8 @@ function charsetOf(
 }
 
 function opOf(column: LogColumn, schema: ColumnSchema | undefined, context: PlanContext): ColumnOp {
-  const { type, meta, unsigned } = column;
+  const { type, meta } = column;
+  const unsigned = column.unsigned ?? / unsigned\b/.test(schema?.native.declaration ?? '');
   switch (type) {
     case TYPE.tiny:
       return { kind: 'integer', width: 1, unsigned };

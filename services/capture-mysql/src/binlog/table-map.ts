@@ -10,15 +10,16 @@ export interface LogColumn {
   readonly type: number;
   /** The type's parameters: length in bytes, precision and scale (`precision << 8 | scale`), fraction digits, bytes of a length. */
   readonly meta: number;
-  readonly unsigned: boolean;
+  /** Null where the log does not say. */
+  readonly unsigned: boolean | null;
   /** Null where the log does not carry names (binlog_row_metadata=MINIMAL). */
   readonly name: string | null;
   /** Collation id of a text column, or of an enum's or set's labels; 63 for bytes; null where the log does not say. */
   readonly collation: number | null;
   /** Labels of an enum or set, in the bytes of its charset; null where the log does not say. */
   readonly labels: readonly Buffer[] | null;
-  /** Geometry type's number; 0 for any. */
-  readonly geometry: number;
+  /** Geometry type's number, 0 for any; null where the log does not say. */
+  readonly geometry: number | null;
 }
 
 /** A table as a TABLE_MAP event describes it: what the rows behind it look like. */
@@ -173,7 +174,7 @@ function withMetadata(
           : type === TYPE.set
             ? (metadata.setLabels?.[sets++] ?? null)
             : null,
-      geometry: type === TYPE.geometry ? (metadata.geometries?.[geometries++] ?? 0) : 0,
+      geometry: type === TYPE.geometry ? (metadata.geometries?.[geometries++] ?? null) : null,
     };
   });
   // A list of another length would put every later column's charset in a wrong place.
@@ -303,8 +304,8 @@ function hasCollation(type: number, engine: 'mysql' | 'mariadb'): boolean {
 }
 
 /** Bit of a list that begins with the highest bit of its first byte. */
-function bit(bytes: Buffer | undefined, index: number): boolean {
-  return bytes !== undefined && ((bytes[index >> 3] ?? 0) & (0x80 >> (index & 7))) !== 0;
+function bit(bytes: Buffer | undefined, index: number): boolean | null {
+  return bytes === undefined ? null : ((bytes[index >> 3] ?? 0) & (0x80 >> (index & 7))) !== 0;
 }
 
 function misfit({ schema, table }: TableId, what: string): MillraceError {

@@ -60,4 +60,25 @@ describe.each(ENGINES)('assessing a target of %s', (engine) => {
       ...(engine === 'mysql' ? [['error', 'TARGET_TYPE_MISSING', at('new')]] : []),
     ]);
   });
+
+  test('a collation that the target lacks is told, and never makes two keys one', async () => {
+    await using fixture = await SinkFixture.open(engine);
+    const collations = ['utf8mb4_uca1400_ai_ci', 'utf8mb4_0900_ai_ci', 'utf8mb3_general_ci', 'latin1_german1_ci'];
+    const columns = collations.map((collation, index) => column(`c${index}`, 'varchar(20)', { collation }));
+    const version = fixture.table('t', [id, ...columns], ['id']);
+    const missing = engine === 'mariadb' ? ['c1'] : ['c0'];
+    const findings = await fixture.sink.assess([version.schema], 'DO_NOTHING');
+    expect(findings.map(({ code, where }) => [code, where])).toEqual(
+      missing.map((name) => ['TARGET_COLLATION_MISSING', `${fixture.database.name}.t.${name}`]),
+    );
+    await fixture.create(version);
+    const made = await fixture.rows(
+      "SELECT COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 't' AND COLLATION_NAME IS NOT NULL ORDER BY ORDINAL_POSITION",
+    );
+    expect(made.map(([name]) => name)).toEqual(
+      engine === 'mariadb'
+        ? ['utf8mb4_uca1400_ai_ci', 'utf8mb4_bin', 'utf8mb3_general_ci', 'latin1_german1_ci']
+        : ['utf8mb4_bin', 'utf8mb4_0900_ai_ci', 'utf8_general_ci', 'latin1_german1_ci'],
+    );
+  });
 });

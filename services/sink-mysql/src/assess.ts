@@ -8,6 +8,7 @@ import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { queryRows } from '@millrace/mysql/server.js';
 import type { Connection } from 'mysql2/promise';
 import { z } from 'zod';
+import { presentCollation } from './create-table.js';
 import type { SinkSession } from './session.js';
 import { findTable, readCollations, referringTables } from './target-catalog.js';
 import { targetSchema } from './target-schema.js';
@@ -93,7 +94,7 @@ async function assessTable(
 function assessCollations(table: TableSchema, collations: ReadonlySet<string>): readonly Finding[] {
   const where = displayTable(table.id);
   return table.columns
-    .filter(({ collation }) => collation !== null && !collations.has(collation))
+    .filter(({ collation }) => collation !== null && presentCollation(collation, (name) => collations.has(name)) === null)
     .map(({ name, collation }) =>
       findingOf('warning', 'TARGET_COLLATION_MISSING', `${where}.${name}`, {
         table: where,

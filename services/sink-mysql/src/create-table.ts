@@ -48,8 +48,16 @@ export function defaultOf({ native }: ColumnSchema, expression: string): string 
   return LARGE_TYPES.has(native.name) && !expression.startsWith('(') ? `(${expression})` : expression;
 }
 
+/** The collation under the name that the target has for it; null: the target lacks it. Versions differ in what they call UTF-8 of three bytes. */
+export function presentCollation(collation: string, hasCollation: HasCollation): string | null {
+  const other = collation.startsWith('utf8mb3_')
+    ? collation.replace('utf8mb3_', 'utf8_')
+    : collation.replace(/^utf8_/, 'utf8mb3_');
+  return [collation, other].find(hasCollation) ?? null;
+}
+
 function collationClause(collation: string, hasCollation: HasCollation): string {
-  const name = hasCollation(collation) ? collation : PLAIN_COLLATION;
+  const name = presentCollation(collation, hasCollation) ?? PLAIN_COLLATION;
   // The binary collation has no character set but its own.
   const charset = name.split('_')[0] ?? name;
   return `CHARACTER SET ${charset} COLLATE ${name}`;

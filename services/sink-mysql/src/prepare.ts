@@ -8,7 +8,7 @@ import { quoteIdentifier, quoteTable } from '@millrace/mysql/quote-identifier.js
 import { queryRows } from '@millrace/mysql/server.js';
 import type { Connection } from 'mysql2/promise';
 import { z } from 'zod';
-import { createTable, defaultOf, isCounted } from './create-table.js';
+import { createTable, defaultOf, isCounted, presentCollation } from './create-table.js';
 import { serverFailureOf } from './server-failure.js';
 import { write } from './statements.js';
 import { findTable, isEmpty, readCollations, referringTables } from './target-catalog.js';
@@ -94,7 +94,7 @@ export async function createWhole(connection: Connection, schema: TableSchema): 
   const collations = await readCollations(connection);
   const hasCollation = (name: string): boolean => collations.has(name);
   const findings = schema.columns
-    .filter(({ collation }) => collation !== null && !collations.has(collation))
+    .filter(({ collation }) => collation !== null && presentCollation(collation, hasCollation) === null)
     .map(({ name, collation }) =>
       findingOf('warning', 'TARGET_COLLATION_MISSING', `${displayTable(schema.id)}.${name}`, {
         table: displayTable(schema.id),

@@ -4,6 +4,7 @@ import { identifyServer, queryRows, type Server } from '@millrace/mysql/server.j
 import type { Connection } from 'mysql2/promise';
 import { z } from 'zod';
 import { targetError } from './server-failure.js';
+import { watchSession } from './session-watch.js';
 
 /**
  * Fixed for every session of a sink, whatever the server's or the user's defaults are. Foreign keys would refuse rows that come before
@@ -50,6 +51,7 @@ export async function openSinkSession(
     await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
     const server = await identifyServer(connection);
     const [packet] = await queryRows(connection, 'SELECT @@max_allowed_packet AS bytes', [], packetRow);
+    await watchSession(connection, settings);
     return { connection, server, maxPacketBytes: packet?.bytes ?? 0 };
   } catch (error) {
     await closeSession(connection);

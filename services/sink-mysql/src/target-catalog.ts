@@ -105,12 +105,20 @@ export async function isEmpty(connection: Connection, id: TableId): Promise<bool
 
 const nameRow = z.object({ name: z.string() });
 
-/** Collations that the server has. */
+/** Collations that the server has, by their whole names. */
 export async function readCollations(connection: Connection): Promise<ReadonlySet<string>> {
-  // MariaDB lists the newer ones without their character set; the other table has them whole.
+  // MariaDB's newer ones serve several character sets: COLLATIONS has their names without one, as no column has them.
+  const whole = await queryRows(
+    connection,
+    `SELECT COLUMN_NAME AS name FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'information_schema'
+       AND TABLE_NAME = 'COLLATION_CHARACTER_SET_APPLICABILITY' AND COLUMN_NAME = 'FULL_COLLATION_NAME'`,
+    [],
+    nameRow,
+  );
+  const column = whole.length > 0 ? 'FULL_COLLATION_NAME' : 'COLLATION_NAME';
   const rows = await queryRows(
     connection,
-    'SELECT COLLATION_NAME AS name FROM information_schema.COLLATIONS WHERE COLLATION_NAME IS NOT NULL',
+    `SELECT ${column} AS name FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY WHERE ${column} IS NOT NULL`,
     [],
     nameRow,
   );

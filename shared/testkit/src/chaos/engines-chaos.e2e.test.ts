@@ -19,7 +19,7 @@ test.each(PAIRS)(
     const say = (text: string): void => void process.stdout.write(`${text}\n`);
     say(`${engines.source} to ${engines.target}, SEED=${seed}`);
     const dir = await scratchFolder();
-    await using stack = await startStack({ dir, engines, environment: {}, report: () => undefined });
+    await using stack = await startStack({ dir, engines, environment: {}, ports: 'any', report: () => undefined });
     const result = await runEpisode({
       stack,
       engines,

@@ -21,7 +21,7 @@ await runCommand(async () => {
   await rm(dir, { recursive: true, force: true });
   // Its own servers, whatever the environment names: nothing of the user's is killed.
   const engines = enginesOf();
-  await using stack = await startStack({ dir, environment: {}, engines, report: reportToTerminal });
+  await using stack = await startStack({ dir, environment: {}, engines, ports: 'any', report: reportToTerminal });
   const say = (text: string): void => void process.stdout.write(`${text}\n`);
   say(`\n${engines.source} to ${engines.target}: ${kills} kills, SEED=${seed}`);
 

@@ -9,6 +9,7 @@ import { queryRows } from '@millrace/mysql/server.js';
 import type { Connection } from 'mysql2/promise';
 import { z } from 'zod';
 import { listTables } from './catalog/list-tables.js';
+import { ChangedTables } from './changed-tables.js';
 import { MariadbGtidState, MysqlGtidSet } from './gtid-set.js';
 import { fileName, formatPlace, type LogPosition, parsePosition } from './position.js';
 import { queryError, RIGHTS } from './query-error.js';
@@ -24,6 +25,7 @@ export interface Attachment {
   readonly source: string;
   /** Failovers that lie behind the capture. */
   readonly failovers: number;
+  readonly changed: ChangedTables;
 }
 
 export interface AttachRequest {
@@ -47,7 +49,7 @@ export async function attachAnew(request: AttachRequest): Promise<AttachResult> 
     await refuseTakenId(session, identity);
     return { server: found, tables: selectTables(await listTables(session), selector) };
   });
-  const attachment = { identity, server, source: server.identity, failovers: 0 };
+  const attachment = { identity, server, source: server.identity, failovers: 0, changed: new ChangedTables() };
   const snapshot: Snapshot = await openSnapshot({ connection, attachment, tables, signal });
   return { attachment, attached: { acknowledged: snapshot.position, snapshot } };
 }
@@ -69,7 +71,7 @@ export async function attachAgain(request: AttachRequest, resume: Position): Pro
   });
   const failovers = position.failovers + (server.identity === position.rest.server ? 0 : 1);
   return {
-    attachment: { identity, server, source: resume.source, failovers },
+    attachment: { identity, server, source: resume.source, failovers, changed: new ChangedTables() },
     attached: { acknowledged: resume, snapshot: null },
   };
 }

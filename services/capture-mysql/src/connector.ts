@@ -68,8 +68,8 @@ class MysqlSource implements CaptureSource {
   }
 
   async stream(after: Position, journal: EventWriter, options: StreamOptions): Promise<void> {
-    const { identity, server } = this.#attached();
-    await streamChanges({ connection: this.connection, identity, server }, after, journal, options);
+    const { identity, server, changed } = this.#attached();
+    await streamChanges({ connection: this.connection, identity, server, changed }, after, journal, options);
   }
 
   /** The server keeps its log by its own rules, whoever reads it. */

@@ -9,6 +9,7 @@ import type { Alteration, LoggedStatement } from './binlog/ddl-statement.js';
 import { EventReader } from './binlog/event-reader.js';
 import { charsetsOf, compileRowPlan, type RowPlan } from './binlog/row-plan.js';
 import { readTableName, readTableShape, type TableShape } from './binlog/table-map.js';
+import type { ChangedTables } from './changed-tables.js';
 import { continueFrom, fits, reasonToLoad, schemaFromShape } from './shape-schema.js';
 import type { SourceCatalog } from './source-catalog.js';
 
@@ -46,12 +47,14 @@ export interface SchemaTrackerOptions {
   readonly selector: TableSelector;
   readonly known: readonly TableVersion[];
   readonly needsLoad: (table: TableSchema, reason: string) => string;
+  readonly changed: ChangedTables;
   /** The key of the stream's place. */
   readonly place: () => string;
   /** The key of the log's end. */
   readonly logEnd: () => Promise<string>;
 }
 
+const CHANGED_BEFORE_LOAD = 'its columns changed before its rows were read';
 const CHANGED_SEVERAL_TIMES = 'its columns changed several times in a row';
 
 /** What the catalogue says of altered tables, and the end of the log after it was asked. */
@@ -173,6 +176,7 @@ export class SchemaTracker {
    * reached the log's end of that moment, for tables that nothing happened to until then.
    */
   async caughtUp(): Promise<void> {
+    await this.#loadChanged();
     this.#observation ??= await this.#observe();
     const observation = this.#observation;
     if (observation === null || this.options.place() < observation.at) return;
@@ -193,6 +197,17 @@ export class SchemaTracker {
     const byName = new Map(described.map((schema) => [tableKey(schema.id), schema]));
     const tables = new Map(altered.map((table) => [table, { pending: table.pending, now: byName.get(tableKey(table.id)) }]));
     return { at: await this.options.logEnd(), tables };
+  }
+
+  /** Tables that a snapshot found newer than their load: the log has told how by now. */
+  async #loadChanged(): Promise<void> {
+    for (const id of this.options.changed.take()) {
+      const table = this.#tables.get(tableKey(id));
+      const [now] = table === undefined ? [] : await this.options.catalog.describe([id]);
+      // What is gone from the catalogue is dropped by the statement that follows.
+      if (table !== undefined && now !== undefined)
+        await this.#load(continueFrom(table.version.schema, now), CHANGED_BEFORE_LOAD);
+    }
   }
 
   /** Brings the table to a version that the shape fits. */

@@ -8,6 +8,7 @@ import { parseConnectionUrl } from '@millrace/mysql/connection-url.js';
 import { uniqueWord, withConnection } from '@millrace/testkit/servers.js';
 import type { RowDataPacket } from 'mysql2/promise';
 import { describe, expect, test } from 'vitest';
+import { ChangedTables } from './changed-tables.js';
 import { readServer } from './server-log.js';
 import { openSnapshot } from './snapshot.js';
 import { CaptureHarness, ENGINES } from './testing/capture-harness.js';
@@ -88,7 +89,13 @@ describe.each(ENGINES)('a snapshot of %s', (engine) => {
     await capture.sql.query('INSERT INTO keyless VALUES ?', [numbers.map(() => [7])]);
     await capture.first();
     const server = await withConnection(capture.database.url, readServer);
-    const attachment = { identity: capture.identity, server, source: server.identity, failovers: 0 };
+    const attachment = {
+      identity: capture.identity,
+      server,
+      source: server.identity,
+      failovers: 0,
+      changed: new ChangedTables(),
+    };
     const connection = parseConnectionUrl(capture.database.url, 'source');
     await using snapshot = await openSnapshot({ connection, attachment, tables: [], signal, chunkRows: 20 });
     for (const [table, rows, chunks] of [

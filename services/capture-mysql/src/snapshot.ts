@@ -8,10 +8,13 @@ import { closeSession, connect } from '@millrace/mysql/connect.js';
 import { errorNumberOf } from '@millrace/mysql/connect-error.js';
 import type { ConnectionSettings } from '@millrace/mysql/connection-url.js';
 import { quoteIdentifier, quoteTable } from '@millrace/mysql/quote-identifier.js';
-import { queryRows } from '@millrace/mysql/server.js';
+import { queryRows, type Server } from '@millrace/mysql/server.js';
 import type { Connection } from 'mysql2/promise';
 import { z } from 'zod';
 import type { Attachment } from './attach.js';
+import { plainDeclaration } from './catalog/column-type.js';
+import { describeTables } from './catalog/describe-tables.js';
+import type { ChangedTables } from './changed-tables.js';
 import { positionKey } from './position.js';
 import { queryError } from './query-error.js';
 import { filterCondition } from './row-filter.js';
@@ -39,7 +42,7 @@ const clockRow = z.object({ micros: z.string() });
 
 /** A consistent view of all tables at one place of the log. @throws MillraceError SOURCE_SNAPSHOT_POSITION, SOURCE_MOVED */
 export async function openSnapshot({ connection, attachment, tables, signal, chunkRows }: SnapshotOptions): Promise<Snapshot> {
-  const { identity, server, source, failovers } = attachment;
+  const { identity, server, source, failovers, changed } = attachment;
   const applicationName = `millrace:${identity.task}:load`;
   const session = await connect(connection, { applicationName, settings: {}, signal });
   let takenAtMicros: bigint;
@@ -56,18 +59,29 @@ export async function openSnapshot({ connection, attachment, tables, signal, chu
   const sessions = await SnapshotSessions.open({ connection, applicationName, server, tables, signal });
   const { file, offset, base, gtids } = sessions.end;
   const key = positionKey({ failovers, file, offset, rest: { base, server: server.identity, gtids } });
-  return new MysqlSnapshot({ source, timeline: 0, key }, takenAtMicros, sessions, chunkRows ?? CHUNK_ROWS);
+  return new MysqlSnapshot({ source, timeline: 0, key }, takenAtMicros, {
+    sessions,
+    server,
+    changed,
+    chunkRows: chunkRows ?? CHUNK_ROWS,
+  });
 }
 
 const sizeRow = z.object({ rows: z.coerce.number().nullable(), bytes: z.coerce.number().nullable() });
 const keyRow = z.object({ key: z.coerce.string() });
 
+interface SnapshotParts {
+  readonly sessions: SnapshotSessions;
+  readonly server: Server;
+  readonly changed: ChangedTables;
+  readonly chunkRows: number;
+}
+
 class MysqlSnapshot implements Snapshot {
   constructor(
     readonly position: Position,
     readonly takenAtMicros: bigint,
-    private readonly sessions: SnapshotSessions,
-    private readonly chunkRows: number,
+    private readonly parts: SnapshotParts,
   ) {}
 
   async estimate({ schema, table }: TableId): Promise<{ readonly rows: number; readonly bytes: number }> {
@@ -96,7 +110,9 @@ class MysqlSnapshot implements Snapshot {
     }
     for (;;) {
       const range: KeyRange = { ...keys, from };
-      const to = await this.#query(table.schema, signal, (session) => keyAfter(session, table.schema, range, this.chunkRows));
+      const to = await this.#query(table.schema, signal, (session) =>
+        keyAfter(session, table.schema, range, this.parts.chunkRows),
+      );
       yield { index: index++, locator: BY_KEYS, keys: { ...range, to } };
       if (to === null) return;
       from = to;
@@ -113,10 +129,11 @@ class MysqlSnapshot implements Snapshot {
       throw new MillraceError('SOURCE_CHUNK_UNREADABLE', { locator: chunk.locator });
     const reader = new TextRowReader(version.schema);
     const builder = new ChunkRowsBuilder(version);
-    await using lease = await this.sessions.lease(signal);
+    await using lease = await this.parts.sessions.lease(signal);
     try {
       // The lock on the table's definition goes with the savepoint: the source's own DDL waits for one chunk and not for the whole load.
       await lease.session.query('SAVEPOINT chunk');
+      await this.#requireColumns(lease.session, version.schema);
       for await (const rows of queryPackets(lease.session, selectOf(table, version.schema, chunk), signal)) {
         for (const row of rows) {
           reader.write(row, builder.row());
@@ -134,11 +151,28 @@ class MysqlSnapshot implements Snapshot {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.sessions[Symbol.asyncDispose]();
+    await this.parts.sessions[Symbol.asyncDispose]();
+  }
+
+  /**
+   * The table's columns must be those of the version: it may be of an earlier place of the log than the snapshot.
+   * @throws MillraceError TABLE_REWRITTEN
+   */
+  async #requireColumns(session: Connection, version: TableSchema): Promise<void> {
+    const { server, changed } = this.parts;
+    // Whatever reads the table holds its definition as it is until the savepoint.
+    await session.query(`SELECT 1 FROM ${quoteTable(version.id)} LIMIT 0`);
+    const [now] = await describeTables(session, server, [version.id]);
+    if (now !== undefined && sameColumns(version, now)) return;
+    changed.note(version.id);
+    throw new MillraceError('TABLE_REWRITTEN', {
+      table: displayTable(version.id),
+      change: 'its columns are newer than the load',
+    });
   }
 
   async #query<T>(schema: TableSchema | null, signal: AbortSignal, run: (session: Connection) => Promise<T>): Promise<T> {
-    await using lease = await this.sessions.lease(signal);
+    await using lease = await this.parts.sessions.lease(signal);
     try {
       await lease.session.query('SAVEPOINT chunk');
       const result = await run(lease.session);
@@ -150,6 +184,17 @@ class MysqlSnapshot implements Snapshot {
       throw schema === null ? sessionError(queryError(cause, 'estimating a table')) : tableError(cause, schema.id);
     }
   }
+}
+
+function sameColumns(version: TableSchema, now: TableSchema): boolean {
+  const shape = ({ columns }: TableSchema): string =>
+    columns
+      .map(({ name, native, collation, generated }) =>
+        JSON.stringify([name, plainDeclaration(native.declaration), collation, generated !== null]),
+      )
+      .sort()
+      .join();
+  return shape(version) === shape(now);
 }
 
 /** The first key column's whole range, where its order is the integers'. */

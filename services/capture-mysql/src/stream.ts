@@ -7,6 +7,7 @@ import { closeSession, connect } from '@millrace/mysql/connect.js';
 import { errorNumberOf } from '@millrace/mysql/connect-error.js';
 import type { ConnectionSettings } from '@millrace/mysql/connection-url.js';
 import { dumpError, startDump } from './binlog/dump.js';
+import type { ChangedTables } from './changed-tables.js';
 import { LogCursor } from './log-cursor.js';
 import { type PacketStream, serverFailure } from './packets.js';
 import { formatPlace, parsePosition, placeKey } from './position.js';
@@ -21,6 +22,7 @@ export interface StreamContext {
   readonly identity: CaptureIdentity;
   /** The server that was attached to. */
   readonly server: SourceServer;
+  readonly changed: ChangedTables;
 }
 
 /** Idle positions go to the journal no more often than this. */
@@ -72,6 +74,7 @@ async function streamUntil(running: AbortScope, { context, after, journal, optio
       selector: options.selector,
       known: options.known,
       needsLoad: options.needsLoad,
+      changed: context.changed,
       place: () => cursor.place().key,
       logEnd: async () => {
         const { file, offset } = await readLogEnd(catalogSession, server);

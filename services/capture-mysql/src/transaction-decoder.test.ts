@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { EVENT } from './binlog/event-types.js';
+import { ChangedTables } from './changed-tables.js';
 import { LogCursor } from './log-cursor.js';
 import type { PacketSlice } from './packets.js';
 import { SchemaTracker } from './schema-tracker.js';
@@ -67,6 +68,7 @@ function decoder(offset = 4): {
     journal,
     selector: { select: () => ({ selected: true, explicit: false, loadOrder: 0 }), filter: () => null, assess: () => [] },
     known: [],
+    changed: new ChangedTables(),
     needsLoad: () => 'load',
     place: () => cursor.place().key,
     logEnd: () => Promise.resolve(''),

@@ -38,6 +38,20 @@ export async function readVariables(session: Connection, names: readonly string[
   return new Map(rows.map((row) => variableRow.parse(row)).map(({ name, value }) => [name.toLowerCase(), value]));
 }
 
+/**
+ * Whether the server stores names in lower case, however statements in the log write them.
+ * @throws MillraceError SOURCE_SETTING where it stores them as given and compares them in lower case: then the log names no table for certain.
+ */
+export async function hasLowerCaseNames(session: Connection): Promise<boolean> {
+  const setting = 'lower_case_table_names';
+  const value = (await readVariables(session, [setting])).get(setting) ?? '0';
+  if (value === '2') {
+    const why = 'A statement in the log may write a table in other letters than the catalogue.';
+    throw new MillraceError('SOURCE_SETTING', { setting, value, wanted: '0 or 1', why });
+  }
+  return value === '1';
+}
+
 /** The end of the log. */
 export interface LogEnd {
   readonly base: string;

@@ -13,7 +13,7 @@ import { type PacketStream, serverFailure } from './packets.js';
 import { formatPlace, parsePosition, placeKey } from './position.js';
 import { queryError } from './query-error.js';
 import { SchemaTracker } from './schema-tracker.js';
-import { readerServerId, readerUuid, readLogEnd, readServer, type SourceServer } from './server-log.js';
+import { hasLowerCaseNames, readerServerId, readerUuid, readLogEnd, readServer, type SourceServer } from './server-log.js';
 import { SourceCatalog } from './source-catalog.js';
 import { TransactionDecoder } from './transaction-decoder.js';
 
@@ -66,6 +66,7 @@ async function streamUntil(running: AbortScope, { context, after, journal, optio
   try {
     await requireSameServer(await readServer(catalogSession), server);
     const catalog = await SourceCatalog.open(catalogSession, server);
+    const lowerCaseNames = await hasLowerCaseNames(catalogSession);
     const position = parsePosition(after);
     const cursor = new LogCursor(after.source, server, position);
     const tracker = new SchemaTracker({
@@ -96,7 +97,7 @@ async function streamUntil(running: AbortScope, { context, after, journal, optio
         signal,
       });
       using _ = onAbort(signal, () => dump.packets.destroy());
-      const decoder = new TransactionDecoder({ journal, tracker, cursor, checksums: dump.checksums });
+      const decoder = new TransactionDecoder({ journal, tracker, cursor, checksums: dump.checksums, lowerCaseNames });
       await new DumpReader(dump.packets, {
         decoder,
         tracker,

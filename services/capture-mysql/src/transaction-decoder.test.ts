@@ -73,7 +73,11 @@ function decoder(offset = 4): {
     place: () => cursor.place().key,
     logEnd: () => Promise.resolve(''),
   });
-  return { decoder: new TransactionDecoder({ journal, tracker, cursor, checksums: true }), cursor, journal };
+  return {
+    decoder: new TransactionDecoder({ journal, tracker, cursor, checksums: true, lowerCaseNames: false }),
+    cursor,
+    journal,
+  };
 }
 
 test.each([
@@ -105,19 +109,19 @@ test('#21 places beyond 4 GB do not wrap, and groups at or before the journal ar
   const resume = 2 ** 32 + 500;
   const { decoder: subject, cursor } = decoder(resume);
   // The command cannot say such a place: the file is read from its beginning.
-  subject.handle(
+  await subject.handle(
     packet(EVENT.rotate, Buffer.concat([Buffer.from([4, 0, 0, 0, 0, 0, 0, 0]), Buffer.from('bin.000001')]), { flags: 0x20 }),
   );
-  subject.handle(gtid(1, 1_000));
+  await subject.handle(gtid(1, 1_000));
   await subject.handle(query('BEGIN', 2_000));
   await subject.handle(query('COMMIT', 2 ** 32 - 100));
   expect(subject.takeIdle()).toBeNull();
-  subject.handle(gtid(2, 400));
+  await subject.handle(gtid(2, 400));
   await subject.handle(query('BEGIN', 450));
   await subject.handle(query('COMMIT', 500));
   expect(cursor.describe()).toBe(`bin.000001:${resume}`);
   expect(subject.takeIdle()).toBeNull();
-  subject.handle(gtid(3, 600));
+  await subject.handle(gtid(3, 600));
   await subject.handle(query('BEGIN', 700));
   await subject.handle(query('COMMIT', 800));
   expect(cursor.describe()).toBe(`bin.000001:${2 ** 32 + 800}`);

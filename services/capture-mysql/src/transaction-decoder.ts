@@ -32,6 +32,8 @@ export interface TransactionDecoderOptions {
   readonly tracker: SchemaTracker;
   readonly cursor: LogCursor;
   readonly checksums: boolean;
+  /** The server stores names in lower case. */
+  readonly lowerCaseNames: boolean;
 }
 
 /** Events of the binary log as journal events: whole transactions in commit order, each with the place of its end. */
@@ -217,7 +219,7 @@ export class TransactionDecoder {
   }
 
   #query({ sql, database }: QueryEvent, seconds: number): Promise<void> | undefined {
-    const read = readStatement(sql, database);
+    const read = readStatement(sql, database, this.#options.lowerCaseNames);
     switch (read.kind) {
       case 'begin':
         this.#openUnlessOpen();

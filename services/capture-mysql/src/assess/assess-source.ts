@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { describeTables } from '../catalog/describe-tables.js';
 import { listTables, SYSTEM_DATABASES } from '../catalog/list-tables.js';
 import { selectTables } from '../selection.js';
-import { readServer, readVariables, type SourceServer } from '../server-log.js';
+import { hasLowerCaseNames, readServer, readVariables, type SourceServer } from '../server-log.js';
 
 /** Everything that would stop the load or the stream, or make it inexact, before either starts. Reads only. */
 export async function assessSource(session: Connection, selector: TableSelector): Promise<readonly Finding[]> {
@@ -20,6 +20,7 @@ export async function assessSource(session: Connection, selector: TableSelector)
     ...selector.assess(listed),
     ...assessVersion(server),
     ...(await assessSettings(session, server)),
+    ...(await assessNames(session)),
     ...(await assessRights(session)),
     ...(await assessTables(session, server, tables)),
   ];
@@ -86,6 +87,16 @@ async function assessSettings(session: Connection, server: SourceServer): Promis
     findings.push(findingOf('info', 'source', new MillraceError('SOURCE_SETTING', details)));
   }
   return findings;
+}
+
+async function assessNames(session: Connection): Promise<readonly Finding[]> {
+  try {
+    await hasLowerCaseNames(session);
+    return [];
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error;
+    return [findingOf('error', 'source', error)];
+  }
 }
 
 const grantRow = z.record(z.string(), z.string());

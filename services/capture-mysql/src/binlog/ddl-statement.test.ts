@@ -55,3 +55,7 @@ test.each([
 ])('%s', (sql, expected) => {
   expect(readStatement(sql, 'db')).toEqual(expected);
 });
+
+test('a server that stores names in lower case means its own names', () => {
+  expect(readStatement('DROP TABLE T, Other.U', 'db', true)).toEqual({ kind: 'drop', tables: [in_('t'), in_('u', 'other')] });
+});

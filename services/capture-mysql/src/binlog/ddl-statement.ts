@@ -33,10 +33,13 @@ interface Token {
 
 const TOKEN = /`((?:[^`]|``)*)`|'(?:[^'\\]|''|\\.)*'|"((?:[^"\\]|""|\\.)*)"|[\p{L}\p{N}_$]+|[^\s]/gsu;
 
-/** Reads no more of the statement than its kind and the tables it names. `database` is the session's. */
-export function readStatement(sql: string, database: string): LoggedStatement {
+/**
+ * Reads no more of the statement than its kind and the tables it names. `database` is the session's; with `lowerCase` the server stores
+ * names in lower case, however statements write them (lower_case_table_names=1).
+ */
+export function readStatement(sql: string, database: string, lowerCase = false): LoggedStatement {
   const tokens = tokenize(sql);
-  const words = new Words(tokens, database);
+  const words = new Words(tokens, database, lowerCase);
   const [first = '', second = ''] = tokens.map(({ word }) => word);
   switch (first) {
     case '':
@@ -216,6 +219,7 @@ class Words {
   constructor(
     private readonly tokens: readonly Token[],
     private readonly database: string,
+    private readonly lowerCase: boolean,
   ) {}
 
   get ended(): boolean {
@@ -242,7 +246,8 @@ class Words {
   name(): string {
     const token = this.tokens[this.#at];
     this.#at += 1;
-    return token?.name ?? '';
+    const name = token?.name ?? '';
+    return this.lowerCase ? name.toLowerCase() : name;
   }
 
   table(): TableId {

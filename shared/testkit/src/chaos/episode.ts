@@ -8,7 +8,7 @@ import { PREFIX_TABLES } from '../checkers/prefix.js';
 import { commitSteadily, type LoadTally, type Statement } from '../checkers/steady-load.js';
 import { TcpProxy } from '../tcp-proxy.js';
 import type { BattleDatabase } from './battle-database.js';
-import { MillraceRun } from './millrace-run.js';
+import { type Ended, MillraceRun } from './millrace-run.js';
 import { makeMysqlBattle } from './mysql-battle.js';
 import { Observer, type ObserverTally } from './observer.js';
 import { makePostgresBattle } from './postgres-battle.js';
@@ -103,9 +103,18 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   const byStrike = new Map<string, number>();
   const sourceSteps = (): Promise<number> =>
     waitUntil(() => places.source.countSteps(), { what: 'the source to tell its step', deadlineMs: 30_000 });
+  /** The end of the run in force; null where it runs, or could not start and is started again. */
+  const endOfRun = async (): Promise<Ended | null> => {
+    if (field.run.outcome === null) return null;
+    const ended = await field.run.ended;
+    if (!isRefusedStart(field.run, ended)) return ended;
+    say(`      the run could not start (${ended.last?.error?.code}), and is started again`);
+    field.run = startRun();
+    return null;
+  };
   /** Waits for the condition, but no longer than the run in force lives. */
   const untilMet = async (condition: () => boolean, wait: WaitOptions): Promise<void> => {
-    const met = await waitUntil(() => field.run.outcome ?? condition(), wait);
+    const met = await waitUntil(async () => (await endOfRun()) ?? condition(), wait);
     if (met !== true) throw new Error(`the run ended by itself: ${JSON.stringify(met)}`);
   };
   const progress = async (): Promise<void> => {
@@ -134,6 +143,7 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
     say(
       `${String(kill).padStart(4)}  ${chosen.name.padEnd(28)} target at step ${observer.last?.prefix.counter ?? '– (loading)'}`,
     );
+    await endOfRun();
     await chosen.perform(field);
   };
 
@@ -192,6 +202,11 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
       await field.run.ended;
     }
   }
+}
+
+/** A start waits 20 s for its servers; where blow upon blow keeps one or the other away for longer, it ends, as it promises. */
+function isRefusedStart(run: MillraceRun, { code, last }: Ended): boolean {
+  return code === 1 && last?.reason === 'refused' && last.error?.class === 'retry' && !run.has('started');
 }
 
 interface Places extends AsyncDisposable {

@@ -65,7 +65,9 @@ const PURE_IMPORTS = new Set([
 ]);
 const RUNTIMES = new Set(['shared/capture-runtime', 'shared/sink-runtime']);
 const CONNECTOR_IMPORTS = new Set(
-  ['contract', 'errors', 'config', 'telemetry', 'codec', 'flow', 'mapping', 'conversion', 'apply'].map((name) => `@millrace/${name}`),
+  ['contract', 'errors', 'config', 'telemetry', 'codec', 'flow', 'mapping', 'conversion', 'apply'].map(
+    (name) => `@millrace/${name}`,
+  ),
 );
 /** Folder of what an engine's connectors share, and the end of those connectors' names. */
 const ENGINE_PACKAGES = new Map([

@@ -28,8 +28,7 @@ export async function assessTarget(
 ): Promise<readonly Finding[]> {
   const findings = [...(await assessServer(session))];
   const collations = await readCollations(session.connection);
-  for (const table of tables)
-    findings.push(...conversionFindings(table, session.server));
+  for (const table of tables) findings.push(...conversionFindings(table, session.server));
   for (const table of tables) findings.push(...(await assessTable(session, table, { preparation, collations })));
   return findings;
 }

@@ -9,6 +9,10 @@ import { findingOf } from './finding.js';
 export function conversionFindings(schema: TableSchema, target: TargetServer): readonly Finding[] {
   const table = displayTable(schema.id);
   return convertTable(schema, target).notes.map(({ column, kind, text }) =>
-    findingOf(kind === 'generated' ? 'warning' : 'info', 'TARGET_COLUMN_CONVERTED', `${table}.${column}`, { table, column, text }),
+    findingOf(kind === 'generated' ? 'warning' : 'info', 'TARGET_COLUMN_CONVERTED', `${table}.${column}`, {
+      table,
+      column,
+      text,
+    }),
   );
 }

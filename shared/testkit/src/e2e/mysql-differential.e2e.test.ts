@@ -8,7 +8,9 @@ import { told } from './replication-pair.js';
 /** `DIFFERENTIAL_SEED=n` repeats a history. */
 const SEED = Number(process.env['DIFFERENTIAL_SEED'] ?? Math.floor(Date.now() / 1_000) % 1_000_000);
 
-const PAIRS = (['mysql', 'mariadb'] as const).flatMap((from) => (['postgres', 'mysql', 'mariadb'] as const).map((to) => ({ from, to })));
+const PAIRS = (['mysql', 'mariadb'] as const).flatMap((from) =>
+  (['postgres', 'mysql', 'mariadb'] as const).map((to) => ({ from, to })),
+);
 
 describe.each(PAIRS)(`$from to $to: random transactions over random schemas, DIFFERENTIAL_SEED=${SEED}`, ({ from, to }) => {
   test('that were made before, during and after the load leave the target as the source', async () => {

@@ -7,7 +7,7 @@ import { told } from './replication-pair.js';
 interface Story {
   readonly name: string;
   readonly before: readonly string[];
-  readonly then: readonly string[];
+  readonly statements: readonly string[];
   /** Tables that both ends hold in the end. */
   readonly tables: readonly string[];
   /** Tables that the target holds no more. */
@@ -20,7 +20,7 @@ const STORIES: readonly Story[] = [
   {
     name: '#28 rows land under the schema that each was written with: DDL, DML, DDL in one breath',
     before: [T, "INSERT INTO @.t VALUES (1, 1, 'one')"],
-    then: [
+    statements: [
       "INSERT INTO @.t VALUES (2, 2, 'two')",
       'ALTER TABLE @.t ADD COLUMN c int NOT NULL DEFAULT 7',
       "INSERT INTO @.t VALUES (3, 3, 'three', 33)",
@@ -36,13 +36,13 @@ const STORIES: readonly Story[] = [
   {
     name: 'a new label of an enumeration, and rows that use it',
     before: ["CREATE TABLE @.t (id int PRIMARY KEY, mood enum('sad','ok'))", "INSERT INTO @.t VALUES (1, 'sad')"],
-    then: ["ALTER TABLE @.t MODIFY COLUMN mood enum('sad','ok','happy')", "INSERT INTO @.t VALUES (2, 'happy')"],
+    statements: ["ALTER TABLE @.t MODIFY COLUMN mood enum('sad','ok','happy')", "INSERT INTO @.t VALUES (2, 'happy')"],
     tables: ['t'],
   },
   {
     name: '#28 the renames of an online schema change bring the new table with all its rows',
     before: [T, "INSERT INTO @.t VALUES (1, 1, 'one'), (2, 2, 'two')"],
-    then: [
+    statements: [
       'CREATE TABLE @._t_gho (id int PRIMARY KEY, a int, b varchar(20), c int DEFAULT 5)',
       'INSERT INTO @._t_gho (id, a, b) SELECT id, a, b FROM @.t',
       "INSERT INTO @._t_gho (id, a, b) VALUES (3, 3, 'three')",
@@ -56,7 +56,7 @@ const STORIES: readonly Story[] = [
   {
     name: 'a table that is emptied, one that is dropped, one that is new and one that is made from another',
     before: [T, "INSERT INTO @.t VALUES (1, 1, 'one')", 'CREATE TABLE @.u (id int PRIMARY KEY)', 'INSERT INTO @.u VALUES (1)'],
-    then: [
+    statements: [
       'TRUNCATE TABLE @.t',
       "INSERT INTO @.t VALUES (9, 9, 'nine')",
       'DROP TABLE @.u',
@@ -71,13 +71,13 @@ const STORIES: readonly Story[] = [
 ];
 
 describe.each(['mysql', 'mariadb'] as const)('%s to PostgreSQL', (from) => {
-  test.each(STORIES)('$name', async ({ before, then, tables, gone }) => {
+  test.each(STORIES)('$name', async ({ before, statements, tables, gone }) => {
     await using pair = await EnginePair.create({ from, to: 'postgres' });
     const source = (statement: string): Promise<void> => pair.source.execute(statement.replaceAll('@', pair.source.schema));
     for (const statement of before) await source(statement);
     const run = await pair.start();
     await run.line(({ event }) => event === 'loaded', 'loaded');
-    for (const statement of then) await source(statement);
+    for (const statement of statements) await source(statement);
     run.signal('SIGTERM');
     const stopped = await run.ended;
     expect(stopped.code, told(stopped)).toBe(0);

@@ -58,7 +58,7 @@ function cells(line: Line): readonly string[] {
     goal,
     cpuMicrosPerRow === null ? '' : number(cpuMicrosPerRow),
     peakRssMb === null ? '' : `${Math.round(peakRssMb)} MB`,
-    holds ? 'yes' : 'no',
+    holds === null ? '' : holds ? 'yes' : 'no',
   ];
 }
 

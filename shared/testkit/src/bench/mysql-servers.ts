@@ -29,7 +29,7 @@ export async function startMysqlBenchServers(): Promise<MysqlBenchServers> {
     });
   const source = await startMysql({ engine: 'mariadb', dir: join(dir, 'source'), settings: SETTINGS });
   const target = await startTarget(dir);
-  const { stack, ...place } = await startPlace(dir, { source, target });
+  const { stack, ...place } = await startPlace(dir, { source, target, from: 'mariadb' });
   return {
     ...place,
     source,

@@ -5,7 +5,7 @@ import { MILLRACE_DIR } from '@millrace/local/paths.js';
 import { type PostgresServer, startPostgres } from '@millrace/local/postgres.js';
 import { reportToTerminal } from '@millrace/local/progress.js';
 import { hasProgram } from '@millrace/local/run-program.js';
-import { type Addresses, type Stack, startStack } from '@millrace/local/stack.js';
+import { type Addresses, type Stack, type StackEngine, startStack } from '@millrace/local/stack.js';
 import type { ServerPids } from './process-cost.js';
 
 /**
@@ -38,7 +38,7 @@ export async function startBenchServers(): Promise<BenchServers> {
   for (const name of PROGRAMS) {
     if (!(await hasProgram(join(source.bin, name)))) throw missing(name, 'It is what Millrace is measured against.');
   }
-  const { stack, ...place } = await startPlace(dir, { source, target });
+  const { stack, ...place } = await startPlace(dir, { source, target, from: 'postgres' });
   return {
     ...place,
     source,
@@ -71,10 +71,11 @@ interface End {
 /** Starts Kafka and the registry beside the two ends. */
 export async function startPlace(
   dir: string,
-  { source, target }: { readonly source: End; readonly target: End },
+  { source, target, from }: { readonly source: End; readonly target: End; readonly from: StackEngine },
 ): Promise<BenchPlace & { readonly stack: Stack }> {
   const environment = { SOURCE_URL: source.url, TARGET_URL: target.url };
-  const stack = await startStack({ dir, environment, report: reportToTerminal });
+  const engines = { source: from, target: 'postgres' } as const;
+  const stack = await startStack({ dir, environment, engines, report: reportToTerminal });
   const { kafka, registry } = stack.servers;
   if (kafka === undefined || registry === undefined) throw missing('an own Kafka', 'The bench measures its processes.');
   const pids = { source: source.pid, target: target.pid, broker: kafka.pid, registry: registry.pid };

@@ -160,7 +160,7 @@ const MYSQL_PARTS: readonly Part<MysqlBenchServers>[] = [
 
 await runCommand(async () => {
   if (process.argv.includes('--mysql')) {
-    await runParts(MYSQL_PARTS, startMysqlBenchServers);
+    await runParts(MYSQL_PARTS, () => startMysqlBenchServers('postgres'));
     return;
   }
   const peers = process.argv.includes('--peers');

@@ -14,7 +14,7 @@ import {
 import { type Line, lineOf, plain } from './line.js';
 import { startReading } from './mysql-capture-run.js';
 import type { MysqlBenchServers } from './mysql-servers.js';
-import { createMysqlTables, createPostgresTables, readRows } from './mysql-workload.js';
+import { createMysqlTables, readRows } from './mysql-workload.js';
 import { prepareTask, removeTask, startMillrace } from './run.js';
 
 const TASK = 'mylatency';
@@ -32,7 +32,7 @@ export async function mysqlLatencyLines(
   { load, runs, report }: MysqlLatencyLines,
 ): Promise<readonly Line[]> {
   await createMysqlTables(servers.source.url);
-  await createPostgresTables(servers.target.url);
+  await servers.target.create();
   const measured: Percentiles[] = [];
   for (let run = 1; run <= runs; run++) {
     // A task of its own for each run, as in the PostgreSQL lines.

@@ -1,20 +1,12 @@
 import { withConnection } from '@millrace/local/mysql.js';
-import { withClient } from '@millrace/local/postgres.js';
 import { said } from './backlog-lines.js';
 import { type Line, lineOf, programCpuPerRow, rate } from './line.js';
 import { runMariadbBinlog, runMysqlCapture, startReading } from './mysql-capture-run.js';
+import { dumpIntoMariadb, runMariadbReplication } from './mysql-peers.js';
 import type { MysqlBenchServers } from './mysql-servers.js';
-import {
-  createMysqlTables,
-  createPostgresTables,
-  insertEvents,
-  mysqlContents,
-  postgresContents,
-  writeMysqlBacklog,
-} from './mysql-workload.js';
+import { createMysqlTables, insertEvents, mysqlContents, writeMysqlBacklog } from './mysql-workload.js';
 import { type Cost, CostMeter } from './process-cost.js';
-import { prepareTask, removeTask, sentinelArrived, startMillrace, succeed } from './run.js';
-import { settle } from './workload.js';
+import { prepareTask, removeTask, startMillrace, succeed } from './run.js';
 
 export interface MysqlLines {
   readonly rows: number;
@@ -33,7 +25,7 @@ export async function mysqlBacklogLines(servers: MysqlBenchServers, options: Mys
   const { rows, runs, capture, endToEnd, report } = options;
   const { source, target } = servers;
   await createMysqlTables(source.url);
-  await createPostgresTables(target.url);
+  await target.create();
   const tasks = Array.from({ length: runs }, (_, run) => ({ capture: `mycap${run}`, endToEnd: `mye2e${run}` }));
   const prepared = tasks.flatMap((names) => [...(capture ? [names.capture] : []), ...(endToEnd ? [names.endToEnd] : [])]);
   report(`  ${prepared.length} tasks, then ${rows.toLocaleString('en-US')} changes …`);
@@ -57,14 +49,19 @@ export async function mysqlBacklogLines(servers: MysqlBenchServers, options: Mys
   if (endToEnd) {
     const expected = await mysqlContents(source.url);
     const costs: Cost[] = [];
+    const peers: Cost[] = [];
     for (const [run, names] of tasks.entries()) {
-      await createPostgresTables(target.url);
+      await target.create();
       costs.push(await runMysqlEndToEnd(servers, names.endToEnd));
-      await expectTarget(servers, expected);
+      await expectTarget(servers, { who: 'millrace', expected });
       report(`  end to end ${run + 1}: ${said(costs, changes)}`);
+      if (target.engine !== 'mariadb') continue;
+      await target.create();
+      peers.push(await runMariadbReplication(servers, backlog));
+      await expectTarget(servers, { who: 'native replication', expected });
+      report(`  end to end ${run + 1}, native: ${said(peers, changes)}`);
     }
-    const name = 'end to end, MariaDB to PostgreSQL';
-    lines.push(lineOf({ name, unit: 'rows/s', samples: costs.map((cost) => rate(cost, rows)), goal: null }));
+    lines.push(copyLine(servers, { what: 'end to end', rows, costs, peer: { name: 'native', costs: peers, bound: 1 } }));
   }
   for (const task of prepared) await removeTask(servers, task);
   return lines;
@@ -101,7 +98,7 @@ async function runMysqlEndToEnd(servers: MysqlBenchServers, task: string): Promi
   const run = await startReading(servers, () => startMillrace(servers, 'run', task));
   try {
     const meter = await CostMeter.start(servers.pids);
-    await sentinelArrived(servers);
+    await servers.target.sentinelArrived();
     return await meter.finish();
   } finally {
     await run.stop();
@@ -121,25 +118,53 @@ export async function mysqlFullLoadLines(
   await withConnection(source.url, (connection) => insertEvents(connection, rows));
   const expected = await mysqlContents(source.url);
   const costs: Cost[] = [];
+  const peers: Cost[] = [];
   for (let run = 1; run <= runs; run++) {
-    await withClient(target.url, (client) => client.query('DROP SCHEMA IF EXISTS bench CASCADE'));
-    await settle(target.url);
+    await target.drop();
     const meter = await CostMeter.start(servers.pids);
     const load = startMillrace(servers, 'run', LOAD_TASK, ['--migration-type', 'full-load']);
     await load.line('the load', ({ event }) => event === 'loaded', LOAD_DEADLINE_MS);
     costs.push(await meter.finish());
     await succeed(load, 'full load');
     await removeTask(servers, LOAD_TASK);
-    await expectTarget(servers, expected);
+    await expectTarget(servers, { who: 'millrace', expected });
     report(`  full load ${run}: ${said(costs, { changes: rows })}`);
+    if (target.engine !== 'mariadb') continue;
+    await target.drop();
+    peers.push(await dumpIntoMariadb(servers));
+    await expectTarget(servers, { who: 'mariadb-dump | mariadb', expected });
+    report(`  full load ${run}, mariadb-dump | mariadb: ${said(peers, { changes: rows })}`);
   }
-  const name = 'full load with its key, MariaDB to PostgreSQL';
-  return [lineOf({ name, unit: 'rows/s', samples: costs.map((cost) => rate(cost, rows)), goal: null })];
+  const peer = { name: 'mariadb-dump | mariadb', costs: peers, bound: 1.2 };
+  return [copyLine(servers, { what: 'full load with its key', rows, costs, peer })];
+}
+
+interface CopyLine {
+  readonly what: string;
+  readonly rows: number;
+  readonly costs: readonly Cost[];
+  /** The same engine's own way, which measures itself only where both ends are of it. */
+  readonly peer: { readonly name: string; readonly costs: readonly Cost[]; readonly bound: number };
+}
+
+function copyLine({ target }: MysqlBenchServers, { what, rows, costs, peer }: CopyLine): Line {
+  const of = (cost: Cost) => rate(cost, rows);
+  const line = {
+    name: `${what}, MariaDB to ${target.engine === 'mariadb' ? 'MariaDB' : 'PostgreSQL'}`,
+    unit: 'rows/s',
+    samples: costs.map(of),
+  };
+  if (target.engine !== 'mariadb') return lineOf({ ...line, goal: null });
+  const goal = { of: 'ratio', is: 'at least', bound: peer.bound } as const;
+  return lineOf({ ...line, peer: { name: peer.name, samples: peer.costs.map(of) }, goal });
 }
 
 /** A run counts only if the target holds what the source holds. */
-async function expectTarget({ target }: MysqlBenchServers, expected: string): Promise<void> {
-  const found = await postgresContents(target.url);
+async function expectTarget(
+  { target }: MysqlBenchServers,
+  { who, expected }: { readonly who: string; readonly expected: string },
+): Promise<void> {
+  const found = await target.contents();
   if (found !== expected)
-    throw new Error(`millrace: the target does not hold what the source holds: ${found} instead of ${expected}`);
+    throw new Error(`${who}: the target does not hold what the source holds: ${found} instead of ${expected}`);
 }

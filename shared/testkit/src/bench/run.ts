@@ -25,7 +25,7 @@ export async function slotIsActive(servers: BenchServers, slot: string): Promise
 }
 
 /** The sentinel, the backlog's last row, can be read in the target. */
-export async function sentinelArrived(servers: Pick<BenchServers, 'target'>, id = 1): Promise<void> {
+export async function sentinelArrived(servers: { readonly target: { readonly url: string } }, id = 1): Promise<void> {
   await withClient(servers.target.url, (client) =>
     waitUntil(
       async () =>

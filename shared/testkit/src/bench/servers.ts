@@ -38,7 +38,7 @@ export async function startBenchServers(): Promise<BenchServers> {
   for (const name of PROGRAMS) {
     if (!(await hasProgram(join(source.bin, name)))) throw missing(name, 'It is what Millrace is measured against.');
   }
-  const { stack, ...place } = await startPlace(dir, { source, target, from: 'postgres' });
+  const { stack, ...place } = await startPlace(dir, { source, target, from: 'postgres', to: 'postgres' });
   return {
     ...place,
     source,
@@ -71,10 +71,15 @@ interface End {
 /** Starts Kafka and the registry beside the two ends. */
 export async function startPlace(
   dir: string,
-  { source, target, from }: { readonly source: End; readonly target: End; readonly from: StackEngine },
+  {
+    source,
+    target,
+    from,
+    to,
+  }: { readonly source: End; readonly target: End; readonly from: StackEngine; readonly to: StackEngine },
 ): Promise<BenchPlace & { readonly stack: Stack }> {
   const environment = { SOURCE_URL: source.url, TARGET_URL: target.url };
-  const engines = { source: from, target: 'postgres' } as const;
+  const engines = { source: from, target: to };
   const stack = await startStack({ dir, environment, engines, report: reportToTerminal });
   const { kafka, registry } = stack.servers;
   if (kafka === undefined || registry === undefined) throw missing('an own Kafka', 'The bench measures its processes.');

@@ -9,7 +9,7 @@ export interface Sample {
   readonly peakRssMb: number | null;
 }
 
-/** A line of the table, as `.millrace/bench.json` has it. */
+/** A line of the table, as `.millrace/bench.json` (or `bench-mysql.json`) has it. */
 export interface Line {
   readonly name: string;
   /** Median over the runs. */

@@ -160,11 +160,11 @@ const MYSQL_PARTS: readonly Part<MysqlBenchServers>[] = [
 
 await runCommand(async () => {
   if (process.argv.includes('--mysql')) {
-    await runParts(MYSQL_PARTS, () => startMysqlBenchServers('postgres'));
+    await runParts('bench-mysql', MYSQL_PARTS, () => startMysqlBenchServers('postgres'));
     return;
   }
   const peers = process.argv.includes('--peers');
-  const lines = await runParts(peers ? [...PARTS, ...DEBEZIUM_PARTS] : PARTS, async () => {
+  const lines = await runParts('bench', peers ? [...PARTS, ...DEBEZIUM_PARTS] : PARTS, async () => {
     // Before anything long begins.
     if (peers) await fetchConnect(say);
     return startBenchServers();
@@ -173,14 +173,15 @@ await runCommand(async () => {
   if (process.env['LINES'] === undefined && process.env['ROWS'] === undefined) await writeReadme(lines, method(peers));
 });
 
-/** Runs the parts that LINES selects, all of them without it, and shows their table. */
+/** Runs the parts that LINES selects, all of them without it, and shows their table; `.millrace/NAME.json` holds it. */
 async function runParts<Servers extends AsyncDisposable>(
+  name: string,
   parts: readonly Part<Servers>[],
   start: () => Promise<Servers>,
 ): Promise<readonly Line[]> {
-  const wanted = process.env['LINES']?.split(',').filter((name) => name !== '');
+  const wanted = process.env['LINES']?.split(',').filter((word) => word !== '');
   const known = parts.flatMap(({ names }) => names);
-  const unknown = wanted?.find((name) => !known.includes(name));
+  const unknown = wanted?.find((word) => !known.includes(word));
   if (unknown !== undefined) throw new RangeError(`LINES names ${unknown}; there are ${known.join(', ')}`);
   const selected = (name: string): boolean => wanted?.includes(name) ?? true;
 
@@ -190,10 +191,10 @@ async function runParts<Servers extends AsyncDisposable>(
     if (!part.names.some(selected)) continue;
     say(`\n▸ ${part.title}`);
     lines.push(...(await part.run(servers, selected)));
-    await writeJson(lines);
+    await writeJson(name, lines);
   }
   process.stdout.write(`\n${terminalTable(lines)}\n\n`);
-  say(`Written: ${await writeJson(lines)}`);
+  say(`Written: ${await writeJson(name, lines)}`);
   return lines;
 }
 

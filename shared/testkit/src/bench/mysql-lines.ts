@@ -75,14 +75,20 @@ interface CaptureCosts {
 
 function captureLines(rows: number, { costs, statements, raw }: CaptureCosts): readonly Line[] {
   const of = (cost: Cost) => rate(cost, rows);
-  const capture = { name: 'capture from MariaDB', unit: 'rows/s', samples: costs.map(of) };
+  const capture = { unit: 'rows/s', samples: costs.map(of) };
   return [
     lineOf({
       ...capture,
+      name: 'capture from MariaDB, against mariadb-binlog',
       peer: { name: 'mariadb-binlog', samples: statements.map(of) },
       goal: { of: 'ratio', is: 'at least', bound: 0.7 },
     }),
-    lineOf({ ...capture, peer: { name: 'mariadb-binlog --raw', samples: raw.map(of) }, goal: null }),
+    lineOf({
+      ...capture,
+      name: 'capture from MariaDB, against mariadb-binlog --raw',
+      peer: { name: 'mariadb-binlog --raw', samples: raw.map(of) },
+      goal: null,
+    }),
     lineOf({
       name: 'capture from MariaDB: CPU of capture',
       unit: 'µs/row',

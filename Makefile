@@ -4,7 +4,7 @@ MAKEFLAGS += --no-print-directory
 BIN := node_modules/.bin
 NODE := node --enable-source-maps
 
-.PHONY: help demo test up down bench bench-peers chaos lint format build build-local servers-possible
+.PHONY: help demo test up down bench bench-peers bench-mysql chaos lint format build build-local servers-possible
 
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,7 +27,10 @@ bench: build servers-possible ## Measure Millrace against PostgreSQL's own repli
 bench-peers: build servers-possible ## The same, and Debezium
 	@$(NODE) shared/testkit/dist/bench/main.js --peers
 
-chaos: build servers-possible ## Kill everything at random and check what arrives (KILLS=300 SEED=number)
+bench-mysql: build servers-possible ## Measure MariaDB as a source, beside mariadb-binlog
+	@$(NODE) shared/testkit/dist/bench/main.js --mysql
+
+chaos: build servers-possible ## Kill everything at random and check what arrives (KILLS=300 SEED=number FROM=… TO=…)
 	@$(NODE) shared/testkit/dist/chaos/main.js
 
 lint: build ## Types, Biome, ESLint, and the repository's own rules

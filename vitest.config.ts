@@ -16,6 +16,7 @@ const LONGEST = [
   'chaos/outages.e2e',
   'chaos/crash-points.e2e',
   'chaos/chaos.e2e',
+  'chaos/engines-chaos.e2e',
   'e2e/table-goes-away.e2e',
   'chaos/full-disks.e2e',
 ];

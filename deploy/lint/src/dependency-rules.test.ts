@@ -8,7 +8,10 @@ const declarations: Declarations = {
     ['shared/codec', new Set(['@millrace/contract', 'avsc', 'pg'])],
     ['shared/mapping', new Set(['@millrace/contract', 'zod'])],
     ['shared/journal', new Set(['@millrace/contract', 'kafkajs'])],
-    ['shared/sink-runtime', new Set(['@millrace/contract', '@millrace/sink-postgres', 'kafkajs', '@millrace/testkit'])],
+    [
+      'shared/sink-runtime',
+      new Set(['@millrace/contract', '@millrace/apply', '@millrace/sink-postgres', 'kafkajs', '@millrace/testkit']),
+    ],
     ['shared/connectors', new Set(['@millrace/sink-postgres'])],
     ['shared/testkit', new Set(['@millrace/journal'])],
     [
@@ -24,6 +27,7 @@ const declarations: Declarations = {
     [
       'shared/contract',
       'shared/codec',
+      'shared/apply',
       'shared/journal',
       'shared/postgres',
       'shared/testkit',
@@ -41,9 +45,9 @@ describe('a broken rule is reported with its sentence', () => {
   test.each([
     ['shared/contract imports nothing', 'shared/contract/src/row.ts', "import { z } from 'zod';"],
     ['shared/contract imports nothing', 'shared/contract/src/row.ts', "import type { Buffer } from 'node:buffer';"],
-    ['shared/mapping, shared/codec an', 'shared/codec/src/block.ts', "import { readFile } from 'node:fs/promises';"],
-    ['shared/mapping, shared/codec an', 'shared/codec/src/block.ts', "import pg from 'pg';"],
-    ['shared/mapping, shared/codec an', 'shared/mapping/src/rule.ts', "const net = await import('node:net');"],
+    ['shared/mapping, shared/codec', 'shared/codec/src/block.ts', "import { readFile } from 'node:fs/promises';"],
+    ['shared/mapping, shared/codec', 'shared/codec/src/block.ts', "import pg from 'pg';"],
+    ['shared/mapping, shared/codec', 'shared/mapping/src/rule.ts', "const net = await import('node:net');"],
     [
       'A service imports shared/* and',
       'services/sink-postgres/src/apply.ts',
@@ -59,6 +63,7 @@ describe('a broken rule is reported with its sentence', () => {
       'shared/sink-runtime/src/loop.ts',
       "import { x } from '@millrace/sink-postgres/connector.js';",
     ],
+    ['shared/apply is what sinks sha', 'shared/sink-runtime/src/loop.ts', "import { x } from '@millrace/apply/change-log.js';"],
     ['Only shared/journal imports a ', 'shared/sink-runtime/src/loop.ts', "import { Kafka } from 'kafkajs';"],
     ['shared/testkit and testing/ fo', 'shared/sink-runtime/src/loop.ts', "import { x } from '@millrace/testkit/servers.js';"],
     ['shared/testkit and testing/ fo', 'shared/journal/src/topic.ts', "import { x } from './testing/memory-log.js';"],

@@ -21,11 +21,12 @@ export interface Declarations {
 
 const RULES = {
   contract: 'shared/contract imports nothing: it is what everything else agrees on.',
-  pure: 'shared/mapping, shared/codec and shared/conversion do no I/O: they import contract, errors, and pure packages alone.',
+  pure: 'shared/mapping, shared/codec, shared/conversion and shared/apply do no I/O: they import contract, errors, and pure packages alone.',
   service: 'A service imports shared/* and its own driver, never another service; services/cli alone hosts the others.',
   connector:
     'A connector imports contract, errors, config, telemetry, codec, flow, mapping, conversion and its own engine alone: the runtimes, the journal and the catalogue import it, not the other way round.',
   engine: "What an engine's connectors share (shared/postgres, shared/mysql) is imported by them and the catalogue alone.",
+  apply: 'shared/apply is what sinks share: they alone import it.',
   runtime: 'The runtimes never name a database: what differs between databases is behind the connector contract.',
   journal: 'Only shared/journal imports a Kafka or schema registry client.',
   catalogue: 'Only shared/connectors imports a connector, in one line for each.',
@@ -47,10 +48,12 @@ const KAFKA_CLIENTS = new Set([
 ]);
 /** The health check of a broker that one starts oneself needs a client too. */
 const KAFKA_PACKAGES = new Set(['shared/journal', 'deploy/local']);
-const PURE_PACKAGES = new Set(['shared/mapping', 'shared/codec', 'shared/conversion']);
+const PURE_PACKAGES = new Set(['shared/mapping', 'shared/codec', 'shared/conversion', 'shared/apply']);
 const PURE_IMPORTS = new Set([
   '@millrace/contract',
   '@millrace/errors',
+  '@millrace/codec',
+  '@millrace/conversion',
   '@node-rs/crc32',
   'avsc',
   'zod',
@@ -62,7 +65,9 @@ const PURE_IMPORTS = new Set([
 ]);
 const RUNTIMES = new Set(['shared/capture-runtime', 'shared/sink-runtime']);
 const CONNECTOR_IMPORTS = new Set(
-  ['contract', 'errors', 'config', 'telemetry', 'codec', 'flow', 'mapping', 'conversion'].map((name) => `@millrace/${name}`),
+  ['contract', 'errors', 'config', 'telemetry', 'codec', 'flow', 'mapping', 'conversion', 'apply'].map(
+    (name) => `@millrace/${name}`,
+  ),
 );
 /** Folder of what an engine's connectors share, and the end of those connectors' names. */
 const ENGINE_PACKAGES = new Map([
@@ -122,6 +127,7 @@ function brokenBy(imported: Import, place: Place): readonly (keyof typeof RULES)
   if (reachesTests || (home === 'shared/testkit' && folder !== 'shared/testkit')) broken.push('testkit');
   if (home === undefined || home === folder) return broken;
 
+  if (home === 'shared/apply' && !isSink(folder)) broken.push('apply');
   const engine = ENGINE_PACKAGES.get(home);
   if (engine !== undefined) {
     if (!folder.endsWith(`-${engine}`) && folder !== 'shared/connectors' && folder !== 'shared/testkit') broken.push('engine');
@@ -136,6 +142,10 @@ function brokenBy(imported: Import, place: Place): readonly (keyof typeof RULES)
 
 function isConnector(folder: string): boolean {
   return /^services\/(capture|sink)-/.test(folder);
+}
+
+function isSink(folder: string): boolean {
+  return folder.startsWith('services/sink-');
 }
 
 /** A package of its own imports itself by relative paths only; tests use the development tools and other packages of the workspace. */

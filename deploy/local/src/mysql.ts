@@ -72,9 +72,12 @@ export async function startMysql(options: MysqlOptions): Promise<MysqlServer> {
   const port = running?.port ?? options.port ?? (await portFor(dir, options.preferredPort));
   if (!(await exists(join(data, 'mysql')))) await initialize(binaries, { dir, data, user });
   // One in a topology, so that a replica can be told from its source; ports differ on one machine.
+  // Servers that share a folder for temporary files may take each other's away.
+  const temporary = await folderFor(user, join(dir, 'tmp'));
   const settings = {
     ...SETTINGS,
     ...ENGINE_SETTINGS[engine],
+    tmpdir: temporary,
     'server-id': String(port),
     ...options.settings,
     port: String(port),

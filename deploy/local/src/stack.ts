@@ -74,6 +74,8 @@ export interface StackOptions {
   readonly environment?: NodeJS.ProcessEnv;
   /** The engine of each end; PostgreSQL unless said otherwise. */
   readonly engines?: { readonly source: StackEngine; readonly target: StackEngine };
+  /** 'any': ports that nobody else looks for. While a server is down, another stack's would else come up where it was, and be taken for it. */
+  readonly ports?: 'usual' | 'any';
   readonly report: Report;
 }
 
@@ -98,7 +100,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       report(`${service.title}: using ${service.address} from the environment`);
       return given;
     }
-    const started = await startService(service, { dir: join(dir, service.name), report });
+    const port = options.ports === 'any' ? {} : { preferredPort: service.port };
+    const started = await startService(service, { dir: join(dir, service.name), report, ...port });
     servers[role] = started.server;
     report(`${service.title}: ready at ${started.address}`);
     return started.address;
@@ -126,9 +129,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 async function startService(
   service: StackService,
-  place: { readonly dir: string; readonly report: Report },
+  place: { readonly dir: string; readonly report: Report; readonly preferredPort?: number },
 ): Promise<{ readonly server: LocalServer; readonly address: string }> {
-  const options = { ...place, adopt: true, preferredPort: service.port };
+  const options = { ...place, adopt: true };
   switch (service.role) {
     case 'source':
     case 'target': {

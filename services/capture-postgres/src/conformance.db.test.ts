@@ -5,6 +5,7 @@ import { createPostgresSource } from './connector.js';
 
 describeSource({
   engine: 'PostgreSQL',
+  leavesSomething: true,
   open: async () => {
     const database = await createDatabase();
     const session = async (): Promise<Client> => {
@@ -32,6 +33,9 @@ describeSource({
           else await client.query('DELETE FROM t WHERE id = $1', [change.id]);
         }
         return { commit: () => end('COMMIT'), rollback: () => end('ROLLBACK') };
+      },
+      loseLog: async (source, identity) => {
+        await source.remove(identity);
       },
       [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
     };

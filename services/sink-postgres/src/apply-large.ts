@@ -1,3 +1,7 @@
+import { ChangeLog } from '@millrace/apply/change-log.js';
+import { GroupOutcome } from '@millrace/apply/group-outcome.js';
+import { type Step, stepsOf } from '@millrace/apply/group-steps.js';
+import { isCovered } from '@millrace/apply/is-covered.js';
 import type { Checkpoint, Position } from '@millrace/contract/position.js';
 import type { ApplyResult, TransactionGroup } from '@millrace/contract/sink.js';
 import { invariant, MillraceError } from '@millrace/errors/millrace-error.js';
@@ -7,12 +11,9 @@ import type { ApplyContext } from './apply-context.js';
 import { prepareSession } from './apply-session.js';
 import { applyStep, type StepWork } from './apply-step.js';
 import { BulkRefused } from './bulk.js';
-import { ChangeLog } from './change-log.js';
 import { CheckpointElsewhere, lockCheckpoint, moveCheckpoint } from './checkpoint-guard.js';
-import { GroupOutcome } from './group-outcome.js';
-import { type Step, stepsOf } from './group-steps.js';
 import { begin, commit, fateOf, fencedError, rollBack } from './group-transaction.js';
-import { isCovered } from './is-covered.js';
+import { OutcomeWriter } from './outcome-writer.js';
 import type { Pipeline } from './pipeline.js';
 import { inSavepoint } from './savepoint.js';
 import { isConnectionLoss, targetError } from './sql-state.js';
@@ -53,7 +54,8 @@ class LargeTransaction {
   committing: Checkpoint | null = null;
   pipeline: Pipeline | undefined;
   private readonly log = new ChangeLog();
-  private readonly outcome: GroupOutcome;
+  private readonly outcome = new GroupOutcome();
+  private readonly writer: OutcomeWriter;
   /** Commit position, where an attempt before has met it. */
   private readonly knownEnd: Position | null;
   /** As-of positions of the loads that might hold the transaction. */
@@ -64,7 +66,7 @@ class LargeTransaction {
     private readonly group: TransactionGroup,
     private readonly signal: AbortSignal,
   ) {
-    this.outcome = new GroupOutcome(context.task);
+    this.writer = new OutcomeWriter(context.task, this.outcome);
     this.knownEnd = knownEnds.get(endKey(group.from)) ?? null;
   }
 
@@ -87,7 +89,7 @@ class LargeTransaction {
     const next = group.next();
     this.checkAssumption(next);
     moveCheckpoint(pipeline, context, group.from, next);
-    await outcome.write(pipeline, next.position);
+    await this.writer.write(pipeline, next.position);
     await pipeline.flush();
     if (outcome.suspendsTables) context.forgetTables();
     crashPoint('target-commit');
@@ -114,7 +116,7 @@ class LargeTransaction {
         await applyStep(work, step, 'all');
       }
     }
-    await outcome.writeSome(client);
+    await this.writer.writeSome(client);
     log.clear();
   }
 

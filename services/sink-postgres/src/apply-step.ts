@@ -1,13 +1,14 @@
+import type { ChangeLog } from '@millrace/apply/change-log.js';
+import type { GroupOutcome } from '@millrace/apply/group-outcome.js';
+import type { RowsStep, Step } from '@millrace/apply/group-steps.js';
+import { applyRowByRow } from '@millrace/apply/row-by-row.js';
 import { displayTable } from '@millrace/codec/table-key.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { ApplyContext } from './apply-context.js';
 import { Bulk, type TableChanges } from './bulk.js';
-import type { ChangeLog } from './change-log.js';
-import type { GroupOutcome } from './group-outcome.js';
-import type { RowsStep, Step } from './group-steps.js';
 import type { Pipeline } from './pipeline.js';
-import { applyRowByRow } from './row-by-row.js';
+import { PostgresRows } from './postgres-rows.js';
 import { type WritePlan, writePlanOf } from './write-plan.js';
 
 /**
@@ -74,7 +75,8 @@ async function applyRows(work: StepWork, step: RowsStep, careful: Careful): Prom
   if (oneByOne.size > 0) {
     const client = await pipeline.client();
     if (careful === 'each') await client.query('SET CONSTRAINTS ALL IMMEDIATE');
-    await applyRowByRow({ client, log, policy: work.context.policy, outcome, plans: oneByOne }, step.changes);
+    const target = new PostgresRows(client, log, oneByOne);
+    await applyRowByRow({ target, log, policy: work.context.policy, outcome }, step.changes);
   }
 }
 

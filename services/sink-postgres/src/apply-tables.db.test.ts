@@ -1,3 +1,4 @@
+import { type Change, type ColumnSketch, position, tableVersion } from '@millrace/apply/testing/blocks.js';
 import { type Row, UNCHANGED } from '@millrace/contract/row.js';
 import type { TransactionGroup } from '@millrace/contract/sink.js';
 import type { TableVersion } from '@millrace/contract/table.js';
@@ -7,7 +8,6 @@ import type { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { applyGroup } from './apply.js';
 import { ApplyFixture } from './testing/apply-fixture.js';
-import { type Change, type ColumnSketch, position, tableVersion } from './testing/blocks.js';
 
 const int = { kind: 'integer', bits: 32 } as const;
 const text = { kind: 'text', maxLength: null, padded: false } as const;

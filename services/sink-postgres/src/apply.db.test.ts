@@ -1,8 +1,8 @@
+import { type Change, position, tableVersion } from '@millrace/apply/testing/blocks.js';
 import { type Row, UNCHANGED } from '@millrace/contract/row.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import { describe, expect, test } from 'vitest';
 import { ApplyFixture, LOG_ALL } from './testing/apply-fixture.js';
-import { type Change, position, tableVersion } from './testing/blocks.js';
 
 const int = { kind: 'integer', bits: 32 } as const;
 const text = { kind: 'text', maxLength: null, padded: false } as const;

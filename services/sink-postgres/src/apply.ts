@@ -1,3 +1,6 @@
+import { ChangeLog } from '@millrace/apply/change-log.js';
+import { GroupOutcome } from '@millrace/apply/group-outcome.js';
+import { type Step, stepsOf } from '@millrace/apply/group-steps.js';
 import type { Checkpoint } from '@millrace/contract/position.js';
 import type { ApplyResult, TransactionGroup } from '@millrace/contract/sink.js';
 import { crashPoint } from '@millrace/telemetry/crash-point.js';
@@ -6,11 +9,9 @@ import { applyLarge } from './apply-large.js';
 import { isRefusal, prepareSession } from './apply-session.js';
 import { applyStep, type Careful } from './apply-step.js';
 import { BulkRefused } from './bulk.js';
-import { ChangeLog } from './change-log.js';
 import { CheckpointElsewhere, moveCheckpoint } from './checkpoint-guard.js';
-import { GroupOutcome } from './group-outcome.js';
-import { type Step, stepsOf } from './group-steps.js';
 import { ATTEMPTS, begin, commit, fateOf, fencedError, isPassing, pause, rollBack } from './group-transaction.js';
+import { OutcomeWriter } from './outcome-writer.js';
 import type { Pipeline } from './pipeline.js';
 import { isConnectionLoss, targetError } from './sql-state.js';
 
@@ -80,13 +81,11 @@ interface AttemptOptions {
 /** One transaction of a group of whole blocks. */
 class Attempt {
   triggersOff = true;
-  private readonly outcome: GroupOutcome;
+  private readonly outcome = new GroupOutcome();
   private committing = false;
   private pipeline: Pipeline | undefined;
 
-  constructor(private readonly options: AttemptOptions) {
-    this.outcome = new GroupOutcome(options.context.task);
-  }
+  constructor(private readonly options: AttemptOptions) {}
 
   async run(steps: readonly Step[], careful: Careful, signal: AbortSignal): Promise<ApplyResult> {
     const { context, log, from, next } = this.options;
@@ -108,7 +107,7 @@ class Attempt {
       signal.throwIfAborted();
       await applyStep(work, step, careful);
     }
-    await this.outcome.write(pipeline, next.position);
+    await new OutcomeWriter(context.task, this.outcome).write(pipeline, next.position);
     const client = await pipeline.client();
     if (this.outcome.suspendsTables) context.forgetTables();
     crashPoint('target-commit');

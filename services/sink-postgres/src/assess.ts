@@ -1,3 +1,5 @@
+import { conversionFindings } from '@millrace/apply/conversion-findings.js';
+import { findingOf } from '@millrace/apply/finding.js';
 import { displayTable } from '@millrace/codec/table-key.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { TablePreparation } from '@millrace/contract/sink.js';
@@ -5,11 +7,10 @@ import type { TableSchema } from '@millrace/contract/table.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
-import { findingOf } from './finding.js';
 import { type PresentTable, readPresentTables } from './present-table.js';
 import { incompatibilities } from './table-compatibility.js';
 import { findRelations, type Relation, tableOid } from './target-relation.js';
-import { conversionFindings, targetSchema } from './target-schema.js';
+import { POSTGRESQL, targetSchema } from './target-schema.js';
 
 const OLDEST = 130_000;
 const NEWEST = 189_999;
@@ -26,7 +27,7 @@ export async function assessTarget(
   const server = await assessServer(client);
   const findings = [
     ...server,
-    ...versions.flatMap(conversionFindings),
+    ...versions.flatMap((version) => conversionFindings(version, POSTGRESQL)),
     ...(await assessSchemas(client, tables)),
     ...(await assessExtensions(client, tables)),
   ];

@@ -1,15 +1,15 @@
+import { ChangeLog } from '@millrace/apply/change-log.js';
+import { RowList } from '@millrace/apply/row-list.js';
+import { JournalScript, tableVersion } from '@millrace/apply/testing/blocks.js';
 import type { Value } from '@millrace/contract/row.js';
 import type { LogicalType } from '@millrace/contract/table.js';
 import { createDatabase, type TestDatabase } from '@millrace/testkit/servers.js';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ChangeLog } from './change-log.js';
 import { CopyBinary, copyIn } from './copy-binary.js';
-import { RowList } from './row-list.js';
 import { copyStatement, insertStatement } from './statements.js';
 import { readTargetTable } from './target-catalog.js';
-import { JournalScript, tableVersion } from './testing/blocks.js';
 import { ArrayParameters } from './unnest.js';
 import { writePlanOf } from './write-plan.js';
 

@@ -1,4 +1,8 @@
 import { Buffer } from 'node:buffer';
+import { CHANGE, type ChangeLog } from '@millrace/apply/change-log.js';
+import type { IntList } from '@millrace/apply/int-list.js';
+import { type NetChanges, netChanges } from '@millrace/apply/net-changes.js';
+import { RowList } from '@millrace/apply/row-list.js';
 import { decodeRow, encodeRow } from '@millrace/codec/row-reader.js';
 import type { WireType } from '@millrace/codec/wire-type.js';
 import { type Row, UNCHANGED, type Value } from '@millrace/contract/row.js';
@@ -7,13 +11,9 @@ import { assertNever } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
 import { isRefusal } from './apply-session.js';
-import { CHANGE, type ChangeLog } from './change-log.js';
 import { CopyBinary } from './copy-binary.js';
 import { parentsFirst } from './foreign-keys.js';
-import type { IntList } from './int-list.js';
-import { type NetChanges, netChanges } from './net-changes.js';
 import type { Pipeline, PipelinedStatement } from './pipeline.js';
-import { RowList } from './row-list.js';
 import { RowStatements } from './row-statements.js';
 import {
   copyStatement,

@@ -1,12 +1,12 @@
 import { finished } from 'node:stream/promises';
+import type { ChangeLog } from '@millrace/apply/change-log.js';
+import { skipValue } from '@millrace/apply/image-layout.js';
+import type { RowList } from '@millrace/apply/row-list.js';
 import { COLUMN, ImageReader } from '@millrace/codec/image-reader.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type pg from 'pg';
 import copyStreams from 'pg-copy-streams';
-import type { ChangeLog } from './change-log.js';
 import { FieldWriter } from './field-writer.js';
-import { skipValue } from './image-layout.js';
-import type { RowList } from './row-list.js';
 import type { WritePlan } from './write-plan.js';
 
 const INITIAL_BYTES = 64 * 1024;

@@ -1,3 +1,4 @@
+import { findingOf } from '@millrace/apply/finding.js';
 import { displayTable } from '@millrace/codec/table-key.js';
 import type { Finding } from '@millrace/contract/finding.js';
 import type { TablePreparation } from '@millrace/contract/sink.js';
@@ -6,7 +7,6 @@ import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
 import { quoteTable } from '@millrace/postgres/quote-identifier.js';
 import type { Client } from 'pg';
 import { createSerial, createTable, sequenceName, setDefault } from './create-table.js';
-import { findingOf } from './finding.js';
 import { type PresentTable, readPresentTable } from './present-table.js';
 import { inSavepoint } from './savepoint.js';
 import { serverFailureOf } from './sql-state.js';

@@ -1,10 +1,10 @@
+import { CHANGE, type ChangeLog } from '@millrace/apply/change-log.js';
+import { skipValue } from '@millrace/apply/image-layout.js';
 import { COLUMN, ImageReader } from '@millrace/codec/image-reader.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { execute } from './apply-session.js';
 import { textOf } from './binary-fields.js';
-import { CHANGE, type ChangeLog } from './change-log.js';
-import { skipValue } from './image-layout.js';
 import { overriding } from './statements.js';
 import type { PlannedColumn, WritePlan } from './write-plan.js';
 

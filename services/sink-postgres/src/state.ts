@@ -1,3 +1,4 @@
+import { byLoad, chunkRow, loadedRows, toAppliedChunk } from '@millrace/apply/applied-chunks.js';
 import { displayTable } from '@millrace/codec/table-key.js';
 import type { LoadChunk } from '@millrace/contract/load.js';
 import type { Checkpoint, Position } from '@millrace/contract/position.js';
@@ -7,7 +8,6 @@ import type { Claimant } from '@millrace/contract/task.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
 import type { Client } from 'pg';
 import { z } from 'zod';
-import { byLoad, chunkRow, loadedRows, toAppliedChunk } from './applied-chunks.js';
 import { stateSchemaExists } from './state-schema.js';
 
 /** Advisory lock of a task, $1: shared by the sink in force while it loads, exclusive while a sink claims. The seed keeps it apart from others' locks. */

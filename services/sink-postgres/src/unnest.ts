@@ -1,10 +1,10 @@
 import type { Buffer } from 'node:buffer';
+import type { ChangeLog } from '@millrace/apply/change-log.js';
+import { skipValue } from '@millrace/apply/image-layout.js';
+import type { RowList } from '@millrace/apply/row-list.js';
 import { COLUMN, ImageReader } from '@millrace/codec/image-reader.js';
 import { MillraceError } from '@millrace/errors/millrace-error.js';
-import type { ChangeLog } from './change-log.js';
 import { FieldWriter } from './field-writer.js';
-import { skipValue } from './image-layout.js';
-import type { RowList } from './row-list.js';
 import type { Statement } from './statements.js';
 import type { WritePlan } from './write-plan.js';
 

@@ -1,8 +1,8 @@
+import { type ImageLayout, imageLayoutOf } from '@millrace/apply/image-layout.js';
 import type { WireType } from '@millrace/codec/wire-type.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { quoteIdentifier, quoteTable } from '@millrace/postgres/quote-identifier.js';
 import { binaryEncoderOf, type FieldEncoder, OID, textEncoderOf } from './binary-fields.js';
-import { type ImageLayout, imageLayoutOf } from './image-layout.js';
 import type { TargetColumn, TargetTable } from './target-column.js';
 
 /** How one column of the images is written. */

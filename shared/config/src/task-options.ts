@@ -55,7 +55,7 @@ export const TASK_OPTIONS = {
   source: {
     flag: '--source <url>',
     env: 'SOURCE_URL',
-    help: 'database to read from, e.g. postgresql://user@host:5432/db',
+    help: 'database to read from, e.g. postgresql://user@host:5432/db or mysql://user@host:3306/',
     secret: true,
   },
   target: { flag: '--target <url>', env: 'TARGET_URL', help: 'database to write to', secret: true },

@@ -23,6 +23,8 @@ const CONNECTORS: readonly Connector[] = [
   },
   {
     schemes: ['mysql', 'mariadb'],
+    source: async (settings) => (await import('@millrace/capture-mysql/connector.js')).createMysqlSource(settings),
+    sink: async (settings) => (await import('@millrace/sink-mysql/connector.js')).createMysqlSink(settings),
     reader: async (url, end) => (await import('@millrace/mysql/table-reader.js')).openMysqlReader(url, end),
   },
 ];

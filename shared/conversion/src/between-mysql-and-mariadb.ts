@@ -1,4 +1,4 @@
-import type { ColumnPlace, TargetType, TypeRule } from './rule.js';
+import { type ColumnPlace, plainType, type TargetType, type TypeRule } from './rule.js';
 
 /** MariaDB knows MySQL's 0900 collations by name from here on (MDEV-20912). */
 const MARIADB_KNOWS_0900_SINCE = 11_004_005;
@@ -20,6 +20,14 @@ export const MYSQL_TO_MARIADB: readonly TypeRule[] = [
     fidelity: 'exact',
     note: "MariaDB's json is a longtext with a check: the text as MySQL prints it.",
     to: ({ column }) => ({ name: 'longtext', declaration: 'json', collation: column.collation }),
+  },
+  {
+    names: ['geomcollection'],
+    shown: 'geometrycollection',
+    becomes: 'geometrycollection',
+    fidelity: 'exact',
+    note: 'Which MySQL 8 calls geomcollection.',
+    to: () => plainType('geometrycollection'),
   },
   { ...SAME_TYPE, to: (place) => sameType(place, mariadbCollation) },
 ];

@@ -83,6 +83,8 @@ test.each<[string, LogicalType, string, string]>([
   ['numeric(3,-2)', { kind: 'decimal', precision: 3, scale: -2 }, 'decimal(65,30)', 'decimal(65,30)'],
   ['text', text(null), 'longtext', 'varchar(768)'],
   ['character varying(30)', text(30), 'varchar(30)', 'varchar(30)'],
+  ['character(30)', { kind: 'text', maxLength: 30, padded: true }, 'char(30)', 'char(30)'],
+  ['character(300)', { kind: 'text', maxLength: 300, padded: true }, 'varchar(300)', 'varchar(300)'],
   ['bytea', { kind: 'bytes', maxLength: null }, 'longblob', 'varbinary(3072)'],
   ['timestamp with time zone', { kind: 'timestamp', precision: 6, withZone: true }, 'datetime(6)', 'datetime(6)'],
   ['time with time zone', { kind: 'time', precision: 6, withZone: true }, 'longtext', 'varchar(768)'],

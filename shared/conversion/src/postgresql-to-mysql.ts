@@ -6,6 +6,7 @@ const KEY_BYTES = 3_072;
 const KEY_CHARACTERS = KEY_BYTES / 4;
 /** Longer ones would fill the 65,535 bytes that all columns of a row share. */
 const MAX_VARCHAR = 4_096;
+const MAX_CHAR = 255;
 const MAX_DECIMAL_DIGITS = 65;
 const MAX_DECIMAL_SCALE = 30;
 /** utf8mb4_0900_bin, which compares trailing spaces, came with 8.0.17. */
@@ -59,6 +60,18 @@ export const POSTGRESQL_TO_MYSQL: readonly TypeRule[] = [
     fidelity: 'refuses',
     note: 'A value with more than 35 digits before or 30 behind the point, NaN and the infinities are refused; trailing zeros are lost, as decimals of a fixed scale have them all.',
     to: () => decimalOf(MAX_DECIMAL_DIGITS, MAX_DECIMAL_SCALE),
+  },
+  {
+    kinds: ['text'],
+    when: ({ column: { type } }) => type.kind === 'text' && type.padded && (type.maxLength ?? 1) <= MAX_CHAR,
+    shown: `character(n) with n ≤ ${MAX_CHAR}`,
+    becomes: 'char(n)',
+    fidelity: 'exact',
+    note: 'The spaces that fill it up are no part of the value in either.',
+    to: ({ column: { type }, target }) => {
+      const length = type.kind === 'text' ? (type.maxLength ?? 1) : 1;
+      return { name: 'char', declaration: `char(${length})`, collation: bytewiseCollation(target) };
+    },
   },
   {
     kinds: ['text'],

@@ -5,14 +5,16 @@ export const endpointErrors = {
   ENDPOINT_URL_INVALID: {
     class: 'operator',
     message: 'The {end} URL cannot be read: {part}: {reason}.',
-    cause: 'Connection URLs are read as libpq reads them: postgresql://user:password@host:port/database?sslmode=…',
+    cause:
+      'PostgreSQL URLs are read as libpq reads them: postgresql://user:password@host:port/database?sslmode=…; MySQL and MariaDB have mysql://user:password@host:port/?ssl-mode=… (also mariadb://).',
     remedy: 'Correct it; characters such as @ : / ? # % in a user or password are written percent-encoded.',
   },
   ENDPOINT_UNREACHABLE: {
     class: 'retry',
     message: 'Cannot reach the {end} {where}: {reason}.',
     cause: 'No server answered at this address.',
-    remedy: 'Check host and port, that the server runs and listens there (listen_addresses), and firewalls in between.',
+    remedy:
+      'Check host and port, that the server runs and listens there (listen_addresses, bind_address), and firewalls in between.',
   },
   ENDPOINT_STARTING: {
     class: 'retry',
@@ -29,14 +31,16 @@ export const endpointErrors = {
   ENDPOINT_AUTHENTICATION: {
     class: 'operator',
     message: 'The {end} {where} refused the login: {reason}.',
-    cause: 'User or password is wrong, or pg_hba.conf has no line that lets this user in from here (replication included).',
-    remedy: 'Check user and password (special characters percent-encoded) and pg_hba.conf; then reload the server.',
+    cause:
+      "User or password is wrong, or the server does not let this user in from here (pg_hba.conf, replication included; MySQL: the account's host part).",
+    remedy:
+      'Check user and password (special characters percent-encoded) and pg_hba.conf (then reload the server) or the account in mysql.user.',
   },
   ENDPOINT_DATABASE_MISSING: {
     class: 'operator',
     message: 'The database of the {end} {where} is not there: {reason}.',
     cause: 'The server has no database of this name; names are case-sensitive.',
-    remedy: 'Correct the name behind the last / of the {end} URL; `psql -l` lists what is there.',
+    remedy: 'Correct the name behind the last / of the {end} URL; `psql -l` or SHOW DATABASES lists what is there.',
   },
   ENDPOINT_TLS_REFUSED: {
     class: 'operator',

@@ -3,6 +3,8 @@ import { endpointErrors } from './endpoint-errors.js';
 import { journalErrors } from './journal-errors.js';
 import { localErrors } from './local-errors.js';
 import { mappingErrors } from './mapping-errors.js';
+import { mysqlSourceErrors } from './mysql-source-errors.js';
+import { mysqlTargetErrors } from './mysql-target-errors.js';
 import { sourceErrors } from './source-errors.js';
 import { targetErrors } from './target-errors.js';
 import { taskErrors } from './task-errors.js';
@@ -13,9 +15,11 @@ export const ERROR_TABLE = {
   ...mappingErrors,
   ...endpointErrors,
   ...sourceErrors,
+  ...mysqlSourceErrors,
   ...codecErrors,
   ...journalErrors,
   ...targetErrors,
+  ...mysqlTargetErrors,
   ...localErrors,
 } as const;
 

@@ -105,7 +105,7 @@ async function connectOnce(
   const core = createConnection(config);
   core.on('error', () => undefined);
   const link = onAbort(options.signal, () => abandon(core));
-  core.once('end', () => link[Symbol.dispose]());
+  socketOf(core)?.once('close', () => link[Symbol.dispose]());
   const late = setTimeout(() => core.destroy(), Math.max(0, deadline - performance.now()));
   const session = core.promise();
   cores.set(session, core);
@@ -126,10 +126,15 @@ async function connectOnce(
 
 /** Ends a session at once; the driver's own destroy would leave whoever waits for an open query waiting for ever. */
 function abandon(core: CoreConnection): void {
+  const socket = socketOf(core);
+  if (socket === undefined) core.destroy();
+  else socket.destroy(Object.assign(new Error('the session was ended'), { code: 'PROTOCOL_CONNECTION_LOST' }));
+}
+
+/** The driver's types leave it out. */
+function socketOf(core: CoreConnection): Duplex | undefined {
   const stream: unknown = Reflect.get(core, 'stream');
-  if (stream instanceof Duplex)
-    stream.destroy(Object.assign(new Error('the session was ended'), { code: 'PROTOCOL_CONNECTION_LOST' }));
-  else core.destroy();
+  return stream instanceof Duplex ? stream : undefined;
 }
 
 /** What to try in order, as MySQL's --ssl-mode says; sockets in the file system have no TLS. */

@@ -117,6 +117,7 @@ function nullsLast(value: string, order: string): readonly string[] {
 }
 
 const BYTES = /binary$|blob$|^geom|^point$|^linestring$|^polygon$|^multi|^vector$/;
+const INTEGERS = new Set(['tinyint', 'smallint', 'mediumint', 'int', 'bigint', 'year']);
 const FRACTIONS = new Set(['decimal', 'time', 'datetime', 'timestamp']);
 
 /** A value's text in UTF-8, exactly: a FLOAT's own has six digits, a BIT's is bytes. */
@@ -125,6 +126,8 @@ function textSql(name: string, present: PresentColumn | undefined, form: ReadReq
   const type = present?.type.toLowerCase() ?? '';
   if (isFloat(type)) return `CONVERT(${column} + 0e0 USING utf8mb4)`;
   if (BYTES.test(type)) return `LOWER(HEX(${column}))`;
+  // A ZEROFILL column and a year print leading zeros, which are no part of the number.
+  if (INTEGERS.has(type)) return `CONVERT(${column} + 0 USING utf8mb4)`;
   if (type === 'bit') return `LPAD(BIN(${column}), ${present?.digits ?? 1}, '0')`;
   const text = `CONVERT(${column} USING utf8mb4)`;
   return form === 'common' && FRACTIONS.has(type) ? withoutZeros(text) : text;

@@ -127,6 +127,9 @@ function textSql(column: string, type: string | undefined): string {
       return `CASE WHEN ${column} THEN '1' WHEN NOT ${column} THEN '0' END`;
     case 'bytea':
       return `encode(${column}, 'hex')`;
+    case 'float4':
+      // Its own text has a float's digits, and another engine's those of the double that it widens to.
+      return `${column}::pg_catalog.float8::pg_catalog.text`;
     case 'numeric':
       return `trim_scale(${column})::pg_catalog.text`;
     case 'timestamptz':

@@ -1,3 +1,4 @@
+import { type Change, groupOf, JournalScript } from '@millrace/apply/testing/blocks.js';
 import type { JournalBlock } from '@millrace/codec/block-reader.js';
 import type { SchemaChange } from '@millrace/contract/events.js';
 import type { Checkpoint } from '@millrace/contract/position.js';
@@ -11,7 +12,6 @@ import { TaskState } from '../state.js';
 import { createStateSchema } from '../state-schema.js';
 import { readTargetTable } from '../target-catalog.js';
 import type { TargetTable } from '../target-column.js';
-import { type Change, groupOf, JournalScript } from './blocks.js';
 
 export const LOG_ALL: ErrorPolicy = {
   data: 'LOG_ERROR',

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { openJournal } from '@millrace/journal/journal.js';
 import type { JournalLog } from '@millrace/journal/journal-log.js';
 import { withClient } from '@millrace/local/postgres.js';
 import { waitUntil } from '@millrace/local/wait-until.js';
+import { arrivalBeyond, type Look, watchEnd } from './journal-arrival.js';
 import { PEER_PUBLICATION } from './peer-slot.js';
 import { type Cost, CostMeter } from './process-cost.js';
 import { slotIsActive, slotOf, startMillrace } from './run.js';
@@ -12,9 +12,6 @@ import type { BenchServers } from './servers.js';
 import { type Backlog, formatLsn } from './workload.js';
 
 const RUN_DEADLINE_MS = 600_000;
-const LOOK_EVERY_MS = 20;
-/** Records at the journal's end among which the sentinel's block lies: after it come idle positions alone. */
-const TAIL = 64n;
 
 /** `millrace capture` drains the backlog into its journal: until the sentinel's block is in Kafka. */
 export async function runCapture(servers: BenchServers, task: string, backlog: Backlog): Promise<Cost> {
@@ -41,32 +38,11 @@ export async function runCapture(servers: BenchServers, task: string, backlog: B
   }
 }
 
-interface Look {
-  readonly end: bigint;
-  readonly ms: number;
-}
-
-/** When the journal's end was first seen at or beyond each offset. */
-async function watchEnd(log: JournalLog, signal: AbortSignal): Promise<readonly Look[]> {
-  const seen: Look[] = [];
-  while (!signal.aborted) {
-    const { end } = await log.bounds();
-    if (seen.at(-1)?.end !== end) seen.push({ end, ms: performance.now() });
-    await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
-  }
-  return seen;
-}
-
 /** Moment at which the sentinel's block was in the journal; the slot's own answer comes up to a second later. */
 async function endOf(log: JournalLog, backlog: Backlog, seen: readonly Look[]): Promise<number> {
-  const { start, end } = await log.bounds();
-  const from = end - TAIL > start ? end - TAIL : start;
-  const floor = backlog.beforeSentinel.toString(16).padStart(16, '0');
-  const records = await log.range(from, end);
-  const last = records.find(({ header }) => header.kind === 'block' && header.upTo !== null && header.upTo.key > floor);
-  const arrival = seen.find((look) => last !== undefined && look.end > last.header.offset);
-  if (arrival === undefined) throw new Error('the journal does not hold the end of the backlog');
-  return arrival.ms;
+  const arrival = await arrivalBeyond(log, backlog.beforeSentinel.toString(16).padStart(16, '0'), seen);
+  if (arrival === null) throw new Error('the journal does not hold the end of the backlog');
+  return arrival;
 }
 
 /** `pg_recvlogical` drains the same log from a copy of the same slot to nowhere. */

@@ -96,7 +96,7 @@ async function dumpAndRestore(servers: BenchServers): Promise<Cost> {
 }
 
 /** Runs `from | to`. @throws Error where one of them fails */
-async function pipe(from: readonly string[], to: readonly string[]): Promise<void> {
+export async function pipe(from: readonly string[], to: readonly string[]): Promise<void> {
   const quoted = (command: readonly string[]): string => command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
   // A pipe of the shell's: bytes that went through this process would cost what is measured.
   const script = `${quoted(from)} | ${quoted(to)}`;

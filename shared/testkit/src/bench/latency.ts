@@ -6,8 +6,8 @@ import { prepareTask, removeTask, slotIsActive, slotOf, startMillrace } from './
 import type { BenchServers } from './servers.js';
 import { createWorkload, insertWorkload } from './workload.js';
 
-const ROWS_PER_TRANSACTION = 2;
-const SESSIONS = 4;
+export const ROWS_PER_TRANSACTION = 2;
+export const SESSIONS = 4;
 const TASK = 'latency';
 /** The first moments of a run compile the code and warm the caches of both ends. */
 const WARM_UP_SECONDS = 5;
@@ -116,28 +116,62 @@ async function measureNative(servers: BenchServers, load: Load): Promise<Percent
 }
 
 /** Ids that one session inserts, in order. */
-interface Range {
+export interface Range {
   readonly from: number;
   readonly transactions: number;
+}
+
+export interface Commit {
+  readonly id: number;
+  /** Milliseconds since 1970, by the source's clock. */
+  readonly ms: number;
+}
+
+/** Where a load is written. */
+export interface LoadedSource {
+  /** An id above every one in the table. */
+  nextId(): Promise<number>;
+  /**
+   * Each range in a session of its own, all together `perSecond` transactions a second. The schedule does not wait for a slow commit, which
+   * would hide its delay.
+   */
+  insertSteadily(all: readonly Range[], perSecond: number): Promise<void>;
+  /** When each row from an id on was committed. */
+  commitTimes(first: number): Promise<readonly Commit[]>;
+}
+
+/** Measures between PostgreSQL servers. */
+export async function measure({ source, target }: BenchServers, load: Load): Promise<Percentiles> {
+  return measureFrom(postgresSource(source.url), target.url, load);
 }
 
 /**
  * Inserts at a steady rate. The source tells when each transaction committed; a session in the target looks every millisecond for what
  * has become visible there. (The target's own commit times would not do: PostgreSQL's apply worker writes the source's time into them.)
  */
-export async function measure({ source, target }: BenchServers, load: Load): Promise<Percentiles> {
-  const first = await nextId(source.url);
+export async function measureFrom(source: LoadedSource, targetUrl: string, load: Load): Promise<Percentiles> {
+  const first = await source.nextId();
   const warmUp = ranges(first, load.perSecond * WARM_UP_SECONDS);
-  await insertSteadily(source.url, warmUp, load.perSecond);
+  await source.insertSteadily(warmUp, load.perSecond);
   const measured = ranges(endOf(warmUp), load.perSecond * load.seconds);
-  const [seen] = await Promise.all([watchArrivals(target.url, measured), insertSteadily(source.url, measured, load.perSecond)]);
-  const committed = await commitTimes(source.url, endOf(warmUp));
+  const [seen] = await Promise.all([watchArrivals(targetUrl, measured), source.insertSteadily(measured, load.perSecond)]);
+  const committed = await source.commitTimes(endOf(warmUp));
+  const rows = measured.reduce((sum, { transactions }) => sum + transactions * ROWS_PER_TRANSACTION, 0);
+  if (committed.length !== rows) throw new Error(`the source tells of ${committed.length} commits of ${rows} rows`);
   const arrived = new Map(
     seen.flatMap(({ from, upTo, ms }) => Array.from({ length: upTo - from + 1 }, (_, index) => [from + index, ms])),
   );
   const latencies = committed.map(({ id, ms }) => (arrived.get(id) ?? Number.NaN) - ms);
   if (latencies.some((latency) => Number.isNaN(latency))) throw new Error('a row of the load was not seen in the target');
   return { p50: percentile(latencies, 0.5), p99: percentile(latencies, 0.99) };
+}
+
+function postgresSource(url: string): LoadedSource {
+  return {
+    nextId: () => nextId(url),
+    insertSteadily: (all, perSecond) => insertSteadily(url, all, perSecond),
+    commitTimes: (first) => commitTimes(url, first),
+  };
 }
 
 function ranges(first: number, transactions: number): readonly Range[] {
@@ -152,10 +186,7 @@ function endOf(all: readonly Range[]): number {
   return Math.max(...all.map(({ from, transactions }) => from + transactions * ROWS_PER_TRANSACTION));
 }
 
-/**
- * Each range in a session of the database, which keeps the pace itself: sending the transactions from here would cost the cores that are
- * measured. The schedule does not wait for a slow commit, which would hide its delay.
- */
+/** The sessions keep the pace themselves: sending the transactions from here would cost the cores that are measured. */
 async function insertSteadily(url: string, all: readonly Range[], perSecond: number): Promise<void> {
   await Promise.all(all.map((range) => withClient(url, (client) => client.query(paced(range, perSecond / SESSIONS)))));
 }
@@ -213,9 +244,9 @@ async function watchArrivals(url: string, all: readonly Range[]): Promise<readon
 }
 
 /** When each row from `first` on was committed in the source. */
-async function commitTimes(url: string, first: number): Promise<readonly { readonly id: number; readonly ms: number }[]> {
+async function commitTimes(url: string, first: number): Promise<readonly Commit[]> {
   return withClient(url, async (client) => {
-    const { rows } = await client.query<{ id: number; ms: number }>(
+    const { rows } = await client.query<Commit>(
       'SELECT id::float8 AS id, (extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000)::float8 AS ms FROM bench.events WHERE id >= $1',
       [first],
     );

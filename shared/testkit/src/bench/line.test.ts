@@ -22,6 +22,10 @@ describe('a line of the bench', () => {
     expect(lineOf({ name: 'x', unit: 's', samples: [], goal: { of: 'value', is: 'at most', bound: 3 } }).holds).toBe(false);
   });
 
+  test('without a goal holds nothing and fails nothing', () => {
+    expect(lineOf({ name: 'x', unit: 's', samples: plain([1]), goal: null })).toMatchObject({ value: 1, goal: '', holds: null });
+  });
+
   test('the median of an even number of values is the mean of the middle two', () => {
     expect(median([4, 1, 3, 2])).toBe(2.5);
   });

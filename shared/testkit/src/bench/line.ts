@@ -9,7 +9,7 @@ export interface Sample {
   readonly peakRssMb: number | null;
 }
 
-/** A line of the table, as `.millrace/bench.json` has it. */
+/** A line of the table, as `.millrace/bench.json` (or `bench-mysql.json`) has it. */
 export interface Line {
   readonly name: string;
   /** Median over the runs. */
@@ -18,8 +18,10 @@ export interface Line {
   readonly peer: string | null;
   readonly peerValue: number | null;
   readonly ratio: number | null;
+  /** Empty where there is none. */
   readonly goal: string;
-  readonly holds: boolean;
+  /** Null without a goal. */
+  readonly holds: boolean | null;
   readonly cpuMicrosPerRow: number | null;
   readonly peakRssMb: number | null;
   /** The figure of each run, in the order in which they were made. */
@@ -38,7 +40,8 @@ export interface LineOptions {
   readonly unit: string;
   readonly samples: readonly Sample[];
   readonly peer?: { readonly name: string; readonly samples: readonly Sample[] };
-  readonly goal: Goal;
+  /** Null: the figure is told, and nothing is asked of it. */
+  readonly goal: Goal | null;
 }
 
 /** Sums up a line's runs: medians, and whether the goal holds. */
@@ -46,7 +49,6 @@ export function lineOf({ name, unit, samples, peer, goal }: LineOptions): Line {
   const value = median(samples.map((sample) => sample.value));
   const peerValue = peer === undefined ? null : median(peer.samples.map((sample) => sample.value));
   const ratio = peerValue === null ? null : value / peerValue;
-  const measured = goal.of === 'value' ? value : (ratio ?? Number.NaN);
   const costs = samples.flatMap(({ cpuMicrosPerRow }) => (cpuMicrosPerRow === null ? [] : [cpuMicrosPerRow]));
   const sizes = samples.flatMap(({ peakRssMb }) => (peakRssMb === null ? [] : [peakRssMb]));
   return {
@@ -56,12 +58,17 @@ export function lineOf({ name, unit, samples, peer, goal }: LineOptions): Line {
     peer: peer?.name ?? null,
     peerValue,
     ratio,
-    goal: goalText(goal, unit, peer?.name),
-    holds: goal.is === 'at least' ? measured >= goal.bound : measured <= goal.bound,
+    goal: goal === null ? '' : goalText(goal, unit, peer?.name),
+    holds: goal === null ? null : reached(goal, { value, ratio }),
     cpuMicrosPerRow: costs.length === 0 ? null : median(costs),
     peakRssMb: sizes.length === 0 ? null : median(sizes),
     runs: samples.map((sample) => sample.value),
   };
+}
+
+function reached({ of, is, bound }: Goal, { value, ratio }: { readonly value: number; readonly ratio: number | null }): boolean {
+  const measured = of === 'value' ? value : (ratio ?? Number.NaN);
+  return is === 'at least' ? measured >= bound : measured <= bound;
 }
 
 function goalText({ of, is, bound }: Goal, unit: string, peer: string | undefined): string {

@@ -1,5 +1,5 @@
 // `make bench`: every line of the table against its peers, on servers of its own. LINES=name,… RUNS=n ROWS=n SECONDS=n run parts of it.
-// `make bench-peers`: Debezium as well.
+// `make bench-peers`: Debezium as well. `make bench-mysql`: the lines of MySQL and MariaDB alone, on servers of theirs.
 import { arch, cpus, totalmem } from 'node:os';
 import { fetchConnect } from '@millrace/local/connect.js';
 import { runCommand } from '@millrace/local/run-command.js';
@@ -11,15 +11,18 @@ import { hugeLines } from './huge-transaction.js';
 import { idleLines } from './idle.js';
 import { latencyLines } from './latency.js';
 import type { Line } from './line.js';
+import { mysqlLatencyLines } from './mysql-latency.js';
+import { mysqlBacklogLines, mysqlFullLoadLines } from './mysql-lines.js';
+import { type MysqlBenchServers, startMysqlBenchServers } from './mysql-servers.js';
 import { terminalTable, writeJson, writeReadme } from './report.js';
 import { type BenchServers, startBenchServers } from './servers.js';
 import { insertWorkload, smallWorkload } from './workload.js';
 
-interface Part {
+interface Part<Servers> {
   /** Names that LINES may hold to select it. */
   readonly names: readonly string[];
   readonly title: string;
-  readonly run: (servers: BenchServers, selected: (name: string) => boolean) => Promise<readonly Line[]>;
+  readonly run: (servers: Servers, selected: (name: string) => boolean) => Promise<readonly Line[]>;
 }
 
 const ROWS = positive('ROWS', 1_000_000);
@@ -28,7 +31,7 @@ const DEBEZIUM_ROWS = Math.ceil(ROWS * 0.3);
 const RUNS = positive('RUNS', 3);
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-const PARTS: readonly Part[] = [
+const PARTS: readonly Part<BenchServers>[] = [
   {
     names: ['capture-inserts', 'end-to-end-inserts'],
     title: `${ROWS.toLocaleString('en-US')} rows in transactions of 1,000`,
@@ -90,7 +93,7 @@ const PARTS: readonly Part[] = [
   },
 ];
 
-const DEBEZIUM_PARTS: readonly Part[] = [
+const DEBEZIUM_PARTS: readonly Part<BenchServers>[] = [
   {
     names: ['debezium-inserts'],
     title: `Debezium: ${DEBEZIUM_ROWS.toLocaleString('en-US')} rows in transactions of 1,000`,
@@ -125,30 +128,75 @@ const DEBEZIUM_PARTS: readonly Part[] = [
   },
 ];
 
+const MYSQL_PARTS: readonly Part<MysqlBenchServers>[] = [
+  {
+    names: ['mysql-capture', 'mysql-end-to-end'],
+    title: `MariaDB: ${ROWS.toLocaleString('en-US')} rows in transactions of 1,000`,
+    run: (servers, selected) =>
+      mysqlBacklogLines(servers, {
+        rows: ROWS,
+        runs: RUNS,
+        capture: selected('mysql-capture'),
+        endToEnd: selected('mysql-end-to-end'),
+        report: say,
+      }),
+  },
+  {
+    names: ['mysql-full-load'],
+    title: `MariaDB: full load of ${ROWS.toLocaleString('en-US')} rows with their key`,
+    run: (servers) => mysqlFullLoadLines(servers, { rows: ROWS, runs: RUNS, report: say }),
+  },
+  {
+    names: ['mysql-latency'],
+    title: 'MariaDB: latency from commit to commit at 500 transactions of two rows a second',
+    run: (servers) =>
+      mysqlLatencyLines(servers, {
+        load: { perSecond: 500, seconds: positive('SECONDS', 60) / RUNS },
+        runs: RUNS,
+        report: say,
+      }),
+  },
+];
+
 await runCommand(async () => {
+  if (process.argv.includes('--mysql')) {
+    await runParts('bench-mysql', MYSQL_PARTS, () => startMysqlBenchServers('postgres'));
+    return;
+  }
   const peers = process.argv.includes('--peers');
-  const parts = peers ? [...PARTS, ...DEBEZIUM_PARTS] : PARTS;
-  const wanted = process.env['LINES']?.split(',').filter((name) => name !== '');
+  const lines = await runParts('bench', peers ? [...PARTS, ...DEBEZIUM_PARTS] : PARTS, async () => {
+    // Before anything long begins.
+    if (peers) await fetchConnect(say);
+    return startBenchServers();
+  });
+  // A part of the table, or fewer rows, would replace figures that say more.
+  if (process.env['LINES'] === undefined && process.env['ROWS'] === undefined) await writeReadme(lines, method(peers));
+});
+
+/** Runs the parts that LINES selects, all of them without it, and shows their table; `.millrace/NAME.json` holds it. */
+async function runParts<Servers extends AsyncDisposable>(
+  name: string,
+  parts: readonly Part<Servers>[],
+  start: () => Promise<Servers>,
+): Promise<readonly Line[]> {
+  const wanted = process.env['LINES']?.split(',').filter((word) => word !== '');
   const known = parts.flatMap(({ names }) => names);
-  const unknown = wanted?.find((name) => !known.includes(name));
+  const unknown = wanted?.find((word) => !known.includes(word));
   if (unknown !== undefined) throw new RangeError(`LINES names ${unknown}; there are ${known.join(', ')}`);
   const selected = (name: string): boolean => wanted?.includes(name) ?? true;
 
-  // Before anything long begins.
-  if (peers) await fetchConnect(say);
-  await using servers = await startBenchServers();
+  await using servers = await start();
   const lines: Line[] = [];
   for (const part of parts) {
     if (!part.names.some(selected)) continue;
     say(`\n▸ ${part.title}`);
     lines.push(...(await part.run(servers, selected)));
-    await writeJson(lines);
+    await writeJson(name, lines);
   }
   process.stdout.write(`\n${terminalTable(lines)}\n\n`);
-  say(`Written: ${await writeJson(lines)}`);
-  // A part of the table, or fewer rows, would replace figures that say more.
-  if (wanted === undefined && process.env['ROWS'] === undefined) await writeReadme(lines, method(peers));
-});
+  say(`Written: ${await writeJson(name, lines)}`);
+  return lines;
+}
 
 /** What a reader of the table has to know. */
 function method(peers: boolean): string {

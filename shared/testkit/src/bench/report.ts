@@ -7,9 +7,9 @@ const BEGIN = '<!-- bench -->';
 const END = '<!-- /bench -->';
 const HEAD = ['line', 'Millrace', 'peer', 'ratio', 'goal', 'CPU µs/row', 'peak RSS', 'holds'] as const;
 
-/** Writes `.millrace/bench.json` and returns its path. */
-export async function writeJson(lines: readonly Line[]): Promise<string> {
-  const path = join(MILLRACE_DIR, 'bench.json');
+/** Writes `.millrace/NAME.json` and returns its path. */
+export async function writeJson(name: string, lines: readonly Line[]): Promise<string> {
+  const path = join(MILLRACE_DIR, `${name}.json`);
   await writeFile(path, `${JSON.stringify({ lines }, null, 2)}\n`);
   return path;
 }
@@ -58,7 +58,7 @@ function cells(line: Line): readonly string[] {
     goal,
     cpuMicrosPerRow === null ? '' : number(cpuMicrosPerRow),
     peakRssMb === null ? '' : `${Math.round(peakRssMb)} MB`,
-    holds ? 'yes' : 'no',
+    holds === null ? '' : holds ? 'yes' : 'no',
   ];
 }
 

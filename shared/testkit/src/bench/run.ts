@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { withClient } from '@millrace/local/postgres.js';
 import { waitUntil } from '@millrace/local/wait-until.js';
 import { MillraceRun } from '../chaos/millrace-run.js';
-import type { BenchServers } from './servers.js';
+import type { BenchPlace, BenchServers } from './servers.js';
 
 const START_DEADLINE_MS = 60_000;
 const RUN_DEADLINE_MS = 900_000;
@@ -25,7 +25,7 @@ export async function slotIsActive(servers: BenchServers, slot: string): Promise
 }
 
 /** The sentinel, the backlog's last row, can be read in the target. */
-export async function sentinelArrived(servers: BenchServers, id = 1): Promise<void> {
+export async function sentinelArrived(servers: { readonly target: { readonly url: string } }, id = 1): Promise<void> {
   await withClient(servers.target.url, (client) =>
     waitUntil(
       async () =>
@@ -42,7 +42,7 @@ export function slotOf(task: string): string {
 
 /** Starts `millrace COMMAND` for a task over the schema `bench`, changes only unless `args` say otherwise. */
 export function startMillrace(
-  servers: BenchServers,
+  servers: BenchPlace,
   command: string,
   task: string,
   args: readonly string[] = ['--migration-type', 'cdc'],
@@ -55,11 +55,11 @@ export function startMillrace(
 }
 
 /** Makes the task's journal, slot and checkpoint, so that what is written next is its backlog. */
-export async function prepareTask(servers: BenchServers, task: string): Promise<void> {
+export async function prepareTask(servers: BenchPlace, task: string): Promise<void> {
   await succeed(startMillrace(servers, 'run', task, ['--migration-type', 'cdc', '--until', 'caught-up']), `preparing ${task}`);
 }
 
-export async function removeTask(servers: BenchServers, task: string): Promise<void> {
+export async function removeTask(servers: BenchPlace, task: string): Promise<void> {
   const { addresses, dir } = servers;
   await succeed(
     new MillraceRun({ args: ['remove', '--name', task, '--yes'], addresses, logFile: join(dir, `${task}.log`) }),

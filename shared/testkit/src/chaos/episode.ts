@@ -1,18 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { withClient } from '@millrace/local/postgres.js';
 import type { LocalServer } from '@millrace/local/server-process.js';
-import type { Stack } from '@millrace/local/stack.js';
+import type { Stack, StackEngine } from '@millrace/local/stack.js';
 import { reasonText, type WaitOptions, waitUntil } from '@millrace/local/wait-until.js';
-import pg from 'pg';
-import { createPrefix, PREFIX_STEP, PREFIX_TABLES } from '../checkers/prefix.js';
-import { commitSteadily } from '../checkers/steady-load.js';
-import { createBank } from '../demo/bank.js';
-import { openBank } from '../demo/bank-database.js';
+import { PREFIX_TABLES } from '../checkers/prefix.js';
+import { commitSteadily, type LoadTally, type Statement } from '../checkers/steady-load.js';
 import { TcpProxy } from '../tcp-proxy.js';
-import { MillraceRun } from './millrace-run.js';
+import type { BattleDatabase } from './battle-database.js';
+import { type Ended, MillraceRun } from './millrace-run.js';
+import { makeMysqlBattle } from './mysql-battle.js';
 import { Observer, type ObserverTally } from './observer.js';
+import { makePostgresBattle } from './postgres-battle.js';
 import { Random } from './random.js';
 import { type Battlefield, LOAD_STRIKES, pickStrike, STRIKES, type Strike } from './strike.js';
 
@@ -23,6 +22,8 @@ const END_DEADLINE_MS = 120_000;
 
 export interface EpisodeOptions {
   readonly stack: Stack;
+  /** Of the stack's two databases. */
+  readonly engines: { readonly source: StackEngine; readonly target: StackEngine };
   readonly seed: number;
   readonly kills: number;
   /** Accounts of the bank: how long the full load takes. */
@@ -73,29 +74,27 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   await using places = await makePlaces(options);
   const args = ['--name', name, '--include', 'bank.%', '--include', 'prefix.%'];
   const viaProxies = { ...stack.addresses, SOURCE_URL: places.viaProxy.source, TARGET_URL: places.viaProxy.target };
-  const direct = { ...stack.addresses, SOURCE_URL: places.source, TARGET_URL: places.target };
+  const direct = { ...stack.addresses, SOURCE_URL: places.source.url, TARGET_URL: places.target.url };
   const command = (words: readonly string[]): MillraceRun => new MillraceRun({ args: words, addresses: direct, logFile });
   const startRun = (): MillraceRun => new MillraceRun({ args: ['run', ...args], addresses: viaProxies, logFile });
 
   const observer = new Observer(places.target, name, BANK_TABLES + PREFIX_TABLES.length);
   const stop = new AbortController();
   const { accounts } = options;
-  const steps = commitSteadily(
-    { url: places.source, perSecond: options.stepsPerSecond, connections: 3, statement: () => PREFIX_STEP },
-    stop.signal,
-  );
+  const steadily = (statement: () => Statement): Promise<LoadTally> =>
+    commitSteadily(
+      { engine: places.source.engine, url: places.source.url, perSecond: options.stepsPerSecond, connections: 3, statement },
+      stop.signal,
+    );
+  const steps = steadily(() => places.source.step);
   const transferRandom = new Random(seed + 1);
-  const transfers = commitSteadily(
-    {
-      url: places.source,
-      perSecond: options.stepsPerSecond,
-      connections: 3,
-      statement: () => ({
-        text: 'SELECT bank.transfer($1, $2, $3, $4)',
-        values: [1 + transferRandom.below(accounts), 1 + transferRandom.below(10), 1, transferRandom.below(10_000) - 5_000],
-      }),
-    },
-    stop.signal,
+  const transfers = steadily(() =>
+    places.source.transferOf({
+      account: 1 + transferRandom.below(accounts),
+      teller: 1 + transferRandom.below(10),
+      branch: 1,
+      amount: transferRandom.below(10_000) - 5_000,
+    }),
   );
   const watching = observer.run(stop.signal);
 
@@ -103,10 +102,19 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   let slowestRecoveryMs = 0;
   const byStrike = new Map<string, number>();
   const sourceSteps = (): Promise<number> =>
-    waitUntil(() => countSteps(places.source), { what: 'the source to tell its step', deadlineMs: 30_000 });
+    waitUntil(() => places.source.countSteps(), { what: 'the source to tell its step', deadlineMs: 30_000 });
+  /** The end of the run in force; null where it runs, or could not start and is started again. */
+  const endOfRun = async (): Promise<Ended | null> => {
+    if (field.run.outcome === null) return null;
+    const ended = await field.run.ended;
+    if (!isRefusedStart(field.run, ended)) return ended;
+    say(`      the run could not start (${ended.last?.error?.code}), and is started again`);
+    field.run = startRun();
+    return null;
+  };
   /** Waits for the condition, but no longer than the run in force lives. */
   const untilMet = async (condition: () => boolean, wait: WaitOptions): Promise<void> => {
-    const met = await waitUntil(() => field.run.outcome ?? condition(), wait);
+    const met = await waitUntil(async () => (await endOfRun()) ?? condition(), wait);
     if (met !== true) throw new Error(`the run ended by itself: ${JSON.stringify(met)}`);
   };
   const progress = async (): Promise<void> => {
@@ -135,6 +143,7 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
     say(
       `${String(kill).padStart(4)}  ${chosen.name.padEnd(28)} target at step ${observer.last?.prefix.counter ?? '– (loading)'}`,
     );
+    await endOfRun();
     await chosen.perform(field);
   };
 
@@ -195,37 +204,27 @@ export async function runEpisode(options: EpisodeOptions): Promise<EpisodeResult
   }
 }
 
+/** A start waits 20 s for its servers; where blow upon blow keeps one or the other away for longer, it ends, as it promises. */
+function isRefusedStart(run: MillraceRun, { code, last }: Ended): boolean {
+  return code === 1 && last?.reason === 'refused' && last.error?.class === 'retry' && !run.has('started');
+}
+
 interface Places extends AsyncDisposable {
-  readonly source: string;
-  readonly target: string;
+  readonly source: BattleDatabase;
+  readonly target: BattleDatabase;
   readonly proxies: { readonly source: TcpProxy; readonly target: TcpProxy };
   readonly viaProxy: { readonly source: string; readonly target: string };
 }
 
 /** A source and a target database of the episode's own, and the network between them and the run. */
-async function makePlaces({ stack, name, accounts }: EpisodeOptions): Promise<Places> {
-  const database = name.replaceAll('-', '_');
-  const place = async (admin: string): Promise<string> => {
-    await withClient(admin, async (client) => {
-      await client.query(`CREATE DATABASE ${client.escapeIdentifier(database)}`);
-    });
-    const url = new URL(admin);
-    url.pathname = `/${database}`;
-    return url.href;
-  };
-  const source = await place(stack.addresses.SOURCE_URL);
-  const target = await place(stack.addresses.TARGET_URL);
-  // How soon a source that is gone without a word is noticed; the default is a minute.
-  await withClient(source, async (client) => {
-    await client.query(`ALTER DATABASE ${client.escapeIdentifier(database)} SET wal_sender_timeout = '10s'`);
-  });
-  {
-    await using bank = openBank('postgres', source);
-    await createBank(bank, accounts);
-  }
-  await withClient(source, createPrefix);
-  const toSource = await TcpProxy.inFrontOf(source);
-  const toTarget = await TcpProxy.inFrontOf(target);
+async function makePlaces({ stack, engines, name, accounts }: EpisodeOptions): Promise<Places> {
+  const place = (engine: StackEngine, url: string): Promise<BattleDatabase> =>
+    engine === 'postgres' ? makePostgresBattle(url, name) : makeMysqlBattle(engine, url);
+  const source = await place(engines.source, stack.addresses.SOURCE_URL);
+  const target = await place(engines.target, stack.addresses.TARGET_URL);
+  await source.createWorkload(accounts);
+  const toSource = await TcpProxy.inFrontOf(source.url);
+  const toTarget = await TcpProxy.inFrontOf(target.url);
   return {
     source,
     target,
@@ -258,24 +257,11 @@ async function endWell(end: {
         `millrace ${words.at(0)} ${words.at(-1)}: ${ended === null ? `not ended after ${END_DEADLINE_MS / 1_000} s` : `exit code ${ended.code}, ${JSON.stringify(run.lines.filter(({ event }) => event !== 'table').slice(-5))}`}`,
       );
   }
-  const target = new pg.Client({ connectionString: places.target });
-  await target.connect();
-  try {
-    await observer.look(target);
-  } finally {
-    await target.end();
-  }
-  const steps = await countSteps(places.source);
+  await observer.lookOnce();
+  const steps = await places.source.countSteps();
   const reached = observer.last?.prefix.counter ?? 0;
   if (observer.violation !== null) throw new Error(observer.violation);
   if (reached !== steps) throw new Error(`caught up at step ${reached}, but the source is at ${steps}`);
-}
-
-async function countSteps(url: string): Promise<number> {
-  return withClient(url, async (client) => {
-    const { rows } = await client.query<{ n: string }>('SELECT n FROM prefix.counter');
-    return Number(rows[0]?.n);
-  });
 }
 
 function serversOf({ servers }: Stack): Battlefield['servers'] {

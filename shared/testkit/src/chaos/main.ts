@@ -1,10 +1,11 @@
 // `make chaos KILLS=300 SEED=n`: everything is killed at random while the invariants are read in the target.
+// FROM=… TO=… choose the engines: postgres, mysql, mariadb.
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MILLRACE_DIR } from '@millrace/local/paths.js';
 import { reportToTerminal } from '@millrace/local/progress.js';
 import { runCommand } from '@millrace/local/run-command.js';
-import { startStack } from '@millrace/local/stack.js';
+import { enginesOf, startStack } from '@millrace/local/stack.js';
 import { ChaosFailure, type EpisodeResult, runEpisode } from './episode.js';
 
 /** Each episode is a new task with its own load; so every 25th kill or so meets a load again. */
@@ -19,15 +20,17 @@ await runCommand(async () => {
   const dir = join(MILLRACE_DIR, 'chaos');
   await rm(dir, { recursive: true, force: true });
   // Its own servers, whatever the environment names: nothing of the user's is killed.
-  await using stack = await startStack({ dir, environment: {}, report: reportToTerminal });
+  const engines = enginesOf();
+  await using stack = await startStack({ dir, environment: {}, engines, ports: 'any', report: reportToTerminal });
   const say = (text: string): void => void process.stdout.write(`${text}\n`);
-  say(`\n${kills} kills, SEED=${seed}`);
+  say(`\n${engines.source} to ${engines.target}: ${kills} kills, SEED=${seed}`);
 
   const results: EpisodeResult[] = [];
   for (let done = 0; done < kills; done += KILLS_PER_EPISODE) {
     const episode = results.length + 1;
     const options = {
       stack,
+      engines,
       seed: seed + results.length,
       kills: Math.min(KILLS_PER_EPISODE, kills - done),
       accounts: whole('ROWS', 500_000),

@@ -18,7 +18,7 @@ export interface JsonLine {
   readonly reason?: string;
   readonly verdict?: string;
   readonly rows?: number;
-  readonly error?: { readonly code: string; readonly message: string; readonly remedy: string };
+  readonly error?: { readonly code: string; readonly class: string; readonly message: string; readonly remedy: string };
   readonly tables?: readonly {
     readonly schema: string;
     readonly table: string;

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
-import { isPrefix, type PrefixReading, readPrefix } from '../checkers/prefix.js';
+import { isPrefix, type PrefixReading } from '../checkers/prefix.js';
 import { type BankSums, sumsAgree } from '../demo/bank-database.js';
-import { readSums } from '../demo/postgres-bank.js';
+import type { BattleDatabase, InvariantReader } from './battle-database.js';
 
 const LOOK_EVERY_MS = 250;
 
@@ -30,51 +29,37 @@ export class Observer {
   violation: string | null = null;
 
   constructor(
-    private readonly url: string,
+    private readonly target: BattleDatabase,
     private readonly task: string,
     private readonly tables: number,
   ) {}
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const client = new pg.Client({ connectionString: this.url, connectionTimeoutMillis: 3_000, query_timeout: 30_000 });
-      client.on('error', () => undefined);
       try {
-        await client.connect();
+        await using reader = await this.target.openReader();
         while (!signal.aborted) {
-          await this.look(client);
+          await this.#look(reader);
           await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
         }
       } catch {
         // The target is away, as it is meant to be now and then.
         await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
-      } finally {
-        await client.end().catch(() => undefined);
       }
     }
   }
 
-  async look(client: pg.Client): Promise<void> {
-    await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    try {
-      if (this.last !== null || (await this.#holdsFromHere(client)))
-        this.#judge({ prefix: await readPrefix(client), sums: await readSums(client) });
-    } finally {
-      await client.query('COMMIT');
-    }
+  /** One reading more; the target must be there. */
+  async lookOnce(): Promise<void> {
+    await using reader = await this.target.openReader();
+    await this.#look(reader);
   }
 
-  async #holdsFromHere(client: pg.Client): Promise<boolean> {
-    const { rows: found } = await client.query<{ there: boolean }>(
-      `SELECT to_regclass('millrace.dead_letter') IS NOT NULL AS there`,
-    );
-    if (found[0]?.there !== true) return false;
-    const { rows } = await client.query<{ holds: boolean | null }>(
-      `SELECT count(*) = $2 AND bool_and(t.state = 'completed') AND max(t.as_of_key COLLATE "C") <= max(c.position_key COLLATE "C") AS holds
-       FROM millrace.table_state t JOIN millrace.checkpoint c USING (task) WHERE t.task = $1`,
-      [this.task, this.tables],
-    );
-    return rows[0]?.holds === true;
+  async #look(reader: InvariantReader): Promise<void> {
+    await reader.inSnapshot(async (snapshot) => {
+      if (this.last !== null || (await snapshot.holdsFromHere(this.task, this.tables)))
+        this.#judge({ prefix: await snapshot.readPrefix(), sums: await snapshot.readSums() });
+    });
   }
 
   #judge(observation: Observation): void {

@@ -61,7 +61,7 @@ export async function openTask(place: TaskPlace = {}): Promise<TaskUnderTest> {
     command,
     sourceSteps,
     steps: (perSecond, signal) =>
-      commitSteadily({ url: source.url, perSecond, connections: 2, statement: () => PREFIX_STEP }, signal),
+      commitSteadily({ engine: 'postgres', url: source.url, perSecond, connections: 2, statement: () => PREFIX_STEP }, signal),
     async untilEqual(run, deadlineMs) {
       const goal = await sourceSteps();
       const reading = await waitUntil(

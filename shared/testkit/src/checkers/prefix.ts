@@ -7,9 +7,12 @@ export const PREFIX_TABLES = ['counter', 'ledger_a', 'ledger_b', 'ledger_c', 'ce
 /** One statement that takes one step, and so one transaction, of `createPrefix`'s history. */
 export const PREFIX_STEP = { text: 'SELECT prefix.step()', values: [] } as const;
 
-const CELLS = 32;
-const BATCH_EVERY = 50;
-const BATCH_KEPT = 1_000;
+/** Each step touches two of twice as many cells. */
+export const CELLS = 32;
+/** Steps from one batch to the next. */
+export const BATCH_EVERY = 50;
+/** Steps after which a batch is deleted. */
+export const BATCH_KEPT = 1_000;
 
 /**
  * Makes schema `prefix` anew. Each step is one transaction: it takes the next number (the row lock on the counter makes commit
@@ -46,7 +49,8 @@ export async function createPrefix(client: pg.Client): Promise<void> {
     END $$;`);
 }
 
-function batchRows(step: string): string {
+/** Size of a step's batch, in any engine's SQL. */
+export function batchRows(step: string): string {
   return `CASE WHEN ${step} % 500 = 0 THEN 6000 ELSE 100 END`;
 }
 

@@ -24,7 +24,10 @@ afterAll(async () => {
 
 test('every sum holds at every moment of concurrent transfers', async () => {
   const stop = new AbortController();
-  const running = commitSteadily({ url: database.url, perSecond: 2_000, connections: 3, statement: () => TRANSFER }, stop.signal);
+  const running = commitSteadily(
+    { engine: 'postgres', url: database.url, perSecond: 2_000, connections: 3, statement: () => TRANSFER },
+    stop.signal,
+  );
   for (let moves = 0; moves < 150; ) {
     const reading = await readTransfers(client, ACCOUNTS);
     expect(reading.differences).toEqual([]);

@@ -1,10 +1,14 @@
 import mysql from 'mysql2/promise';
+import { numbers } from '../checkers/mysql-numbers.js';
 import { type BankDatabase, type BankSums, SUMS, sumsOf, type Transfer } from './bank-database.js';
 
 const CONNECTIONS = 6;
-/** Digits 0 to 9 six times over: the numbers below a million, in any version of either engine. */
-const DIGITS =
-  '(SELECT 0 AS d UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)';
+
+/** The four sums as the session's snapshot shows them. */
+export async function readMysqlSums(session: mysql.Connection | mysql.Pool): Promise<BankSums> {
+  const [rows] = await session.query<mysql.RowDataPacket[]>(SUMS);
+  return sumsOf(rows[0]);
+}
 
 export function openMysqlBank(url: string): BankDatabase {
   return new MysqlBank(url);
@@ -57,9 +61,8 @@ class MysqlBank implements BankDatabase {
     await this.#pool.query('CALL bank.transfer(?, ?, ?, ?)', [account, teller, branch, amount]);
   }
 
-  async readSums(): Promise<BankSums> {
-    const [rows] = await this.#pool.query<mysql.RowDataPacket[]>(SUMS);
-    return sumsOf(rows[0]);
+  readSums(): Promise<BankSums> {
+    return readMysqlSums(this.#pool);
   }
 
   async writeProbe(seq: number): Promise<void> {
@@ -74,11 +77,4 @@ class MysqlBank implements BankDatabase {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pool.end();
   }
-}
-
-/** A derived table of 1 to `count`, at most a million. */
-function numbers(count: number): string {
-  const places = Array.from({ length: 6 }, (_, place) => `${DIGITS} d${place}`);
-  const sum = Array.from({ length: 6 }, (_, place) => `d${place}.d * ${10 ** place}`).join(' + ');
-  return `(SELECT 1 + ${sum} AS n FROM ${places.join(' CROSS JOIN ')} HAVING n <= ${count}) numbers`;
 }

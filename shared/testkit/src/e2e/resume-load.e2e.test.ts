@@ -46,7 +46,10 @@ interface Place {
 /** Runs `during` with a task that is to load the table, changes going on all the time; then the rest is applied and compared. */
 async function underChanges(place: Place, during: () => Promise<void>): Promise<void> {
   const stop = new AbortController();
-  const changes = commitSteadily({ url: place.source, perSecond: 200, connections: 2, statement: change }, stop.signal);
+  const changes = commitSteadily(
+    { engine: 'postgres', url: place.source, perSecond: 200, connections: 2, statement: change },
+    stop.signal,
+  );
   try {
     await during();
   } finally {

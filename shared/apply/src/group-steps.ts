@@ -30,6 +30,8 @@ export interface StepOptions {
   readonly from: Position | null;
   /** Position of changes whose Commit is not in the log; null: not known, a load that might hold them is taken to do so. */
   readonly end: Position | null;
+  /** Changes before this one are left out: they are in the target. */
+  readonly first?: number;
 }
 
 /**
@@ -70,7 +72,7 @@ class Cutter {
 
   cut(): readonly Step[] {
     const { log } = this;
-    for (let change = 0; change < log.length; change++) {
+    for (let change = this.options.first ?? 0; change < log.length; change++) {
       const kind = log.kinds.at(change);
       if (kind === CHANGE.schema) this.schema(change);
       else if (kind === CHANGE.truncate) this.truncate(change);

@@ -12,9 +12,17 @@ export interface Truncation {
   readonly restartIdentity: boolean;
 }
 
+/** A place between two events of the journal: before event number `event`, from 0, of the block at `offset`. */
+export interface JournalPlace {
+  readonly offset: bigint;
+  readonly event: number;
+}
+
 export interface SchemaStep {
   readonly table: TableVersion;
   readonly change: SchemaChange;
+  /** Right before the Schema event. */
+  readonly place: JournalPlace;
 }
 
 /**
@@ -52,6 +60,7 @@ export class ChangeLog {
   byteLength = 0;
 
   private readonly versionIndexes = new Map<TableVersion, number>();
+  private readonly blocks: { readonly offset: bigint; readonly first: number }[] = [];
   private ordinal = 0;
 
   get length(): number {
@@ -65,7 +74,10 @@ export class ChangeLog {
     const { bytes } = cursor;
     this.buffers.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
     this.byteLength += block.byteLength;
+    this.blocks.push({ offset: block.offset, first: this.length });
+    let event = -1;
     for (let kind = cursor.next(); kind !== undefined; kind = cursor.next()) {
+      event++;
       switch (kind) {
         case 'begin':
           this.ordinal = 0;
@@ -90,7 +102,7 @@ export class ChangeLog {
         case 'schema':
           this.push(CHANGE.schema, this.versionIndex(cursor.table), this.schemaSteps.length, -1);
           this.pushImages(-1, -1, -1, -1);
-          this.schemaSteps.push({ table: cursor.table, change: cursor.change });
+          this.schemaSteps.push({ table: cursor.table, change: cursor.change, place: { offset: block.offset, event } });
           break;
         case 'commit':
           this.endTransaction(cursor);
@@ -127,6 +139,24 @@ export class ChangeLog {
     const step = this.schemaSteps[this.sources.at(change)];
     if (step === undefined) throw new MillraceError('INTERNAL', { what: 'a schema step is known' });
     return step;
+  }
+
+  /**
+   * The first change behind a place that lies right before or right behind a Schema event; the log's length where all lie before it.
+   * @throws MillraceError INTERNAL where the place is another one
+   */
+  firstBehind({ offset, event }: JournalPlace): number {
+    const block = this.blocks.find((each) => each.offset >= offset);
+    if (block === undefined) return this.length;
+    if (block.offset > offset) return block.first;
+    for (let change = block.first; change < this.length; change++) {
+      if (this.kinds.at(change) !== CHANGE.schema) continue;
+      const { place } = this.schemaStep(change);
+      if (place.offset !== offset) break;
+      if (place.event === event) return change;
+      if (place.event === event - 1) return change + 1;
+    }
+    throw new MillraceError('INTERNAL', { what: `no Schema event at ${event} of the block at ${offset}` });
   }
 
   /** Position of the change's transaction; undefined while its Commit is yet to come. */
@@ -166,6 +196,7 @@ export class ChangeLog {
     this.buffers.length = 0;
     this.truncations.length = 0;
     this.schemaSteps.length = 0;
+    this.blocks.length = 0;
     this.byteLength = 0;
   }
 

@@ -3,30 +3,46 @@ import { displayTable } from '@millrace/codec/table-key.js';
 import type { ErrorPolicy } from '@millrace/contract/sink.js';
 import type { TableVersion } from '@millrace/contract/table.js';
 import { assertNever, MillraceError } from '@millrace/errors/millrace-error.js';
-import type { Client } from 'pg';
-import { isRefusal } from './apply-session.js';
-import { truncateStatement } from './bulk.js';
 import { CHANGE, type ChangeLog } from './change-log.js';
 import { type Conflict, judge } from './error-policy.js';
 import type { GroupOutcome, Reason } from './group-outcome.js';
 import type { IntList } from './int-list.js';
-import { RowStatements } from './row-statements.js';
-import { serverFailureOf } from './sql-state.js';
-import type { WritePlan } from './write-plan.js';
 
 /** Changes between two savepoints: after a failure, so many at most are applied again. */
 const SPAN = 64;
-const SAVEPOINT = 'SAVEPOINT millrace_row';
-const UNDO = 'ROLLBACK TO SAVEPOINT millrace_row; RELEASE SAVEPOINT millrace_row';
-const KEEP = 'RELEASE SAVEPOINT millrace_row';
+
+/** The target's answer to the data itself: another attempt would meet it again. */
+export interface Refusal {
+  readonly kind: 'duplicate' | 'data' | 'table';
+  readonly message: string;
+}
+
+/** One change at a time, as an engine does it, in an open transaction. The target's errors are thrown as they are. */
+export interface RowTarget {
+  /** Whether the table is among those concerned; changes of others are left out. */
+  has(table: TableVersion): boolean;
+  /** Sets the one savepoint; `undo` goes back to it and, like `keep`, gives it up. */
+  mark(): Promise<void>;
+  keep(): Promise<void>;
+  undo(): Promise<void>;
+  /** 'missing': an update or a delete met no row. */
+  apply(change: number): Promise<'applied' | 'missing'>;
+  /** Inserts the change's new image; false where it lacks values. */
+  insert(change: number): Promise<boolean>;
+  /** Writes the new image over the row with its key. */
+  overwrite(change: number): Promise<'applied' | 'missing'>;
+  truncate(tables: readonly TableVersion[], restartIdentity: boolean): Promise<void>;
+  /** For messages: `id=7`. */
+  describeKey(change: number): string;
+  /** Undefined: the error says nothing about the data. */
+  refusalOf(error: unknown): Refusal | undefined;
+}
 
 export interface RowByRowOptions {
-  readonly client: Client;
+  readonly target: RowTarget;
   readonly log: ChangeLog;
   readonly policy: ErrorPolicy;
   readonly outcome: GroupOutcome;
-  /** Plans of the tables concerned; changes of other tables are left out. */
-  readonly plans: ReadonlyMap<TableVersion, WritePlan>;
 }
 
 /**
@@ -38,7 +54,7 @@ export async function applyRowByRow(options: RowByRowOptions, changes: IntList):
   const concerned: number[] = [];
   for (let index = 0; index < changes.length; index++) {
     const change = changes.at(index);
-    if (options.log.kinds.at(change) === CHANGE.truncate || options.plans.has(options.log.version(change)))
+    if (options.log.kinds.at(change) === CHANGE.truncate || options.target.has(options.log.version(change)))
       concerned.push(change);
   }
   await new RowByRow(options).applyAll(concerned);
@@ -50,11 +66,7 @@ interface Failure {
 }
 
 class RowByRow {
-  private readonly statements: RowStatements;
-
-  constructor(private readonly options: RowByRowOptions) {
-    this.statements = new RowStatements(options.client, options.log);
-  }
+  constructor(private readonly options: RowByRowOptions) {}
 
   async applyAll(changes: readonly number[]): Promise<void> {
     let done = 0;
@@ -72,8 +84,8 @@ class RowByRow {
 
   /** Applies changes until one does not go; returns how many went, which are then in. */
   private async applySpan(span: readonly number[]): Promise<number> {
-    const { client } = this.options;
-    await client.query(SAVEPOINT);
+    const { target } = this.options;
+    await target.mark();
     let applied = 0;
     try {
       for (const change of span) {
@@ -81,14 +93,14 @@ class RowByRow {
         applied++;
       }
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      await client.query(UNDO);
+      if (target.refusalOf(error) === undefined) throw error;
+      await target.undo();
       // They went before, and nothing else has happened since.
       for (const change of span.slice(0, applied)) await this.perform(change);
       this.count(span.slice(0, applied));
       return applied;
     }
-    await client.query(KEEP);
+    await target.keep();
     this.count(span.slice(0, applied));
     return applied;
   }
@@ -98,25 +110,23 @@ class RowByRow {
     if (log.kinds.at(change) === CHANGE.truncate) return this.truncate(change);
     const version = log.version(change);
     if (this.options.outcome.isSuspended(version.source)) return 'applied';
-    return this.statements.apply(this.plan(version), change);
+    return this.options.target.apply(change);
   }
 
   private async truncate(change: number): Promise<'applied'> {
-    const { client, log, plans, outcome } = this.options;
+    const { log, target, outcome } = this.options;
     const { tables, restartIdentity } = log.truncation(change);
-    const relations = tables.flatMap((version) =>
-      outcome.isSuspended(version.source) ? [] : (plans.get(version)?.table.relation ?? []),
-    );
-    if (relations.length > 0) await client.query(truncateStatement(relations, restartIdentity));
+    const concerned = tables.filter((version) => target.has(version) && !outcome.isSuspended(version.source));
+    if (concerned.length > 0) await target.truncate(concerned, restartIdentity);
     return 'applied';
   }
 
   private count(changes: readonly number[]): void {
-    const { log, outcome, plans } = this.options;
+    const { log, outcome, target } = this.options;
     for (const change of changes) {
       const versions =
         log.kinds.at(change) === CHANGE.truncate
-          ? log.truncation(change).tables.filter((version) => plans.has(version))
+          ? log.truncation(change).tables.filter((version) => target.has(version))
           : [log.version(change)];
       for (const version of versions) {
         if (outcome.isSuspended(version.source)) outcome.countError(version.source);
@@ -127,7 +137,7 @@ class RowByRow {
 
   /** A change that does not go: applied alone, to hear why, and then judged. */
   private async settle(change: number): Promise<void> {
-    const { outcome, policy, log } = this.options;
+    const { outcome, policy, log, target } = this.options;
     const failure = await this.attempt(() => this.perform(change), change);
     if (failure === undefined) {
       this.count([change]);
@@ -150,14 +160,10 @@ class RowByRow {
       case 'stop':
         throw this.stopped(change, failure);
       case 'overwrite':
-        await this.instead(change, () => this.statements.overwrite(this.plan(version), change), failure.reason);
+        await this.instead(change, () => target.overwrite(change), failure.reason);
         return;
       case 'insert':
-        await this.instead(
-          change,
-          async () => ((await this.statements.insert(this.plan(version), change)) ? 'applied' : 'incomplete'),
-          failure.reason,
-        );
+        await this.instead(change, async () => ((await target.insert(change)) ? 'applied' : 'incomplete'), failure.reason);
         return;
       default:
         assertNever(verdict);
@@ -187,8 +193,8 @@ class RowByRow {
 
   /** The rows that a truncation left behind would be in the way of every later change. */
   private suspendTruncated(change: number, reason: Reason): void {
-    const { log, outcome, plans } = this.options;
-    for (const { source } of log.truncation(change).tables.filter((version) => plans.has(version))) {
+    const { log, outcome, target } = this.options;
+    for (const { source } of log.truncation(change).tables.filter((version) => target.has(version))) {
       outcome.countError(source);
       outcome.suspend(source, reason);
     }
@@ -196,16 +202,17 @@ class RowByRow {
 
   /** Undefined: it went. */
   private async attempt(way: () => Promise<'applied' | 'missing'>, change: number): Promise<Failure | undefined> {
-    const { client } = this.options;
-    await client.query(SAVEPOINT);
+    const { target } = this.options;
+    await target.mark();
     try {
       const result = await way();
-      await client.query(KEEP);
+      await target.keep();
       return result === 'applied' ? undefined : this.missing(change);
     } catch (error) {
-      if (!isRefusal(error)) throw error;
-      await client.query(UNDO);
-      return this.refused(change, error);
+      const refusal = target.refusalOf(error);
+      if (refusal === undefined) throw error;
+      await target.undo();
+      return this.refused(change, refusal);
     }
   }
 
@@ -219,15 +226,13 @@ class RowByRow {
     return { conflict, reason: reasonOf(new MillraceError('APPLY_ROW_MISSING')) };
   }
 
-  private refused(change: number, error: unknown): Failure {
-    const failure = serverFailureOf(error);
-    const reason = failure?.message ?? (error instanceof Error ? error.message : String(error));
-    if (failure?.kind === 'table') {
+  private refused(change: number, { kind, message: reason }: Refusal): Failure {
+    if (kind === 'table') {
       const { log } = this.options;
       const table = log.kinds.at(change) === CHANGE.truncate ? 'the tables' : displayTable(log.version(change).source);
       return { conflict: 'table-changed', reason: reasonOf(new MillraceError('APPLY_TABLE_CHANGED', { table, reason })) };
     }
-    if (failure?.kind === 'duplicate' && this.options.log.kinds.at(change) === CHANGE.insert) {
+    if (kind === 'duplicate' && this.options.log.kinds.at(change) === CHANGE.insert) {
       return { conflict: 'insert-duplicate', reason: reasonOf(new MillraceError('APPLY_DUPLICATE_ROW', { reason })) };
     }
     return { conflict: 'refused', reason: reasonOf(new MillraceError('APPLY_ROW_REFUSED', { reason })) };
@@ -244,14 +249,8 @@ class RowByRow {
       ...details,
       kind: word,
       table: displayTable(version.source),
-      key: this.statements.describeKey(this.plan(version), change),
+      key: this.options.target.describeKey(change),
     });
-  }
-
-  private plan(version: TableVersion): WritePlan {
-    const plan = this.options.plans.get(version);
-    if (plan === undefined) throw new MillraceError('INTERNAL', { what: 'a change applied alone has a plan' });
-    return plan;
   }
 }
 

@@ -1,7 +1,6 @@
 import type { Coverage } from '@millrace/contract/sink.js';
 import { describe, expect, test } from 'vitest';
 import { ChangeLog } from './change-log.js';
-import { inOrder } from './foreign-keys.js';
 import { type Step, stepsOf } from './group-steps.js';
 import { isCovered } from './is-covered.js';
 import { type Change, JournalScript, position, tableVersion } from './testing/blocks.js';
@@ -75,27 +74,4 @@ describe('steps', () => {
     expect(isCovered(position(10), position(10))).toBe(true);
     expect(isCovered(position(11), position(10))).toBe(false);
   });
-});
-
-test('#50 tables are ordered parents first; rings come in any order', () => {
-  expect(
-    inOrder(
-      [1, 2, 3],
-      [
-        { child: 1, parent: 2 },
-        { child: 2, parent: 3 },
-      ],
-    ),
-  ).toEqual([3, 2, 1]);
-  expect(
-    new Set(
-      inOrder(
-        [1, 2],
-        [
-          { child: 1, parent: 2 },
-          { child: 2, parent: 1 },
-        ],
-      ),
-    ),
-  ).toEqual(new Set([1, 2]));
 });

@@ -250,7 +250,7 @@ async function endWell(end: {
     ['verify', ...args],
   ]) {
     const run = command(words);
-    const ended = await Promise.race([run.ended, delay(END_DEADLINE_MS, null)]);
+    const ended = await Promise.race([run.ended, delay(END_DEADLINE_MS, null, { ref: false })]);
     if (ended === null) run.signalSupervisor('SIGKILL');
     if (ended?.code !== 0)
       throw new Error(

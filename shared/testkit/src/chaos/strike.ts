@@ -117,7 +117,7 @@ async function zombie(field: Battlefield, roles: readonly Role[]): Promise<void>
     for (const role of roles) sleeper.signalWorker(role, 'SIGCONT');
     sleeper.signalSupervisor('SIGCONT');
   }
-  const ended = await Promise.race([sleeper.ended, delay(ZOMBIE_END_MS, null)]);
+  const ended = await Promise.race([sleeper.ended, delay(ZOMBIE_END_MS, null, { ref: false })]);
   if (ended === null) {
     sleeper.signalSupervisor('SIGKILL');
     throw new Error(`a run that another one had fenced still ran ${ZOMBIE_END_MS / 1_000} s after it woke`);

@@ -203,5 +203,4 @@ const TABLE_ALONE: ReadonlySet<string> = new Set([
   'TARGET_NOT_A_TABLE',
   'TARGET_NOT_TRANSACTIONAL',
   'TARGET_TABLE_IN_USE',
-  'TARGET_TYPE_MISSING',
 ]);

@@ -65,7 +65,7 @@ export class InfileText {
     if (state === COLUMN.unchanged) throw new NotMysqlValue('the row lacks values');
     if (state === COLUMN.null) {
       this.ascii('\\N');
-    } else if (wire === 'string' && (form === 'text' || form === 'json')) {
+    } else if (wire === 'string' && form === 'text') {
       reader.blob();
       this.escaped(bytes, reader.blobStart, reader.blobEnd);
     } else if (wire === 'string') {

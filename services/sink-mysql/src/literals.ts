@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { COLUMN, type ImageReader } from '@millrace/codec/image-reader.js';
 import type { WireType } from '@millrace/codec/wire-type.js';
 import { assertNever } from '@millrace/errors/millrace-error.js';
+import { bentNumber } from './json-numbers.js';
 import { GEOMETRY_TYPES } from './target-schema.js';
 import type { TargetColumn } from './target-table.js';
 
@@ -107,6 +108,8 @@ export function textLiteral(text: string, form: ValueForm): string {
  */
 export function plainText(text: string, form: ValueForm): string {
   if (form === 'bits' && !/^[01]+$/.test(text)) throw new NotMysqlValue(`${text} is no row of bits`);
+  const bent = form === 'json' ? bentNumber(text) : null;
+  if (bent !== null) throw new NotMysqlValue(`MySQL's json would keep the number ${bent} as another one`);
   if (form === 'datetime' && text.endsWith('+00')) return text.slice(0, -3);
   // Some versions take an offset and some cut it off.
   if ((form === 'datetime' || form === 'time') && /.[+-]\d\d(:?\d\d)*$/.test(text) && !/^-?\d+-\d+-\d+$/.test(text))

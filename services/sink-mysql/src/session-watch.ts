@@ -7,6 +7,8 @@ import { z } from 'zod';
 
 /** A session from which nothing has come for so long is asked about. */
 const SILENCE_MS = 15_000;
+/** The connection that asks may be forgotten as well: then another one asks. */
+const ASK_MS = 5_000;
 
 const threadRow = z.object({ id: z.coerce.number().int(), host: z.string() });
 
@@ -69,7 +71,8 @@ function serverIsGone(): Error {
 /** False where nobody can be asked: a server that is away is noticed by whoever needs it next. A server that was started anew counts from 1 again. */
 async function isGone({ id, host }: Thread, settings: ConnectionSettings): Promise<boolean> {
   try {
-    const connection = await connect(settings, { applicationName: 'millrace:watch', settings: {} });
+    const signal = AbortSignal.timeout(ASK_MS);
+    const connection = await connect(settings, { applicationName: 'millrace:watch', settings: {}, signal });
     try {
       const threads = await queryRows(
         connection,

@@ -96,9 +96,9 @@ const BAD_STARTS: readonly BadStart[] = [
   },
   {
     what: 'an engine without a connector',
-    flags: () => ({ source: `mysql://u:${CANARY}@h/db` }),
+    flags: () => ({ source: `oracle://u:${CANARY}@h/db` }),
     code: 'ENDPOINT_UNSUPPORTED',
-    names: ['mysql', 'source'],
+    names: ['oracle', 'source'],
   },
   {
     what: 'wal_level not logical',

@@ -12,11 +12,14 @@ export interface MysqlEdgeValue {
   readonly engine: MysqlEngine | null;
   /** False: PostgreSQL has no such value, so that it is refused there and not bent. */
   readonly inPostgres: boolean;
+  /** False: MySQL itself cannot make it from the text that it prints, so that it is refused there and not bent. */
+  readonly inMysql: boolean;
 }
 
 export interface MysqlEdgeOptions {
   readonly engine?: MysqlEngine;
   readonly inPostgres?: boolean;
+  readonly inMysql?: boolean;
 }
 
 /** One edge value per text; each is quoted as a literal. */
@@ -38,6 +41,7 @@ export function expressions(type: string, values: readonly string[], options: My
       literal,
       engine: options.engine ?? null,
       inPostgres: options.inPostgres ?? true,
+      inMysql: options.inMysql ?? true,
     };
   });
 }

@@ -19,7 +19,7 @@ const PAIRS = (['mysql', 'mariadb'] as const).flatMap((from) =>
 function heldTables(from: 'mysql' | 'mariadb', to: string): readonly MysqlEdgeTable[] {
   return mysqlEdgeTables(from).map((table) => ({
     ...table,
-    values: table.values.filter(({ inPostgres }) => inPostgres || to !== 'postgres'),
+    values: table.values.filter(({ inPostgres, inMysql }) => (to === 'postgres' ? inPostgres : to === 'mysql' ? inMysql : true)),
   }));
 }
 

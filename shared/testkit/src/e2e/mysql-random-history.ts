@@ -33,8 +33,10 @@ export function mysqlRandomTables(
   const types = mysqlEdgeTables(place.engine).flatMap(({ type, values }) => {
     const held = values
       .filter(
-        ({ inPostgres, literal }) =>
-          (inPostgres || place.target !== 'postgres') && literal.length < 300 && !literal.includes('REPEAT'),
+        ({ inPostgres, inMysql, literal }) =>
+          (place.target === 'postgres' ? inPostgres : place.target === 'mysql' ? inMysql : true) &&
+          literal.length < 300 &&
+          !literal.includes('REPEAT'),
       )
       .map(({ literal }) => literal);
     // Rows of a keyless table are told apart by all their columns, and floats have no common order in two engines.

@@ -18,10 +18,15 @@ function isKept(token: string): boolean {
     const value = BigInt(token);
     return value >= MIN_INTEGER && value <= MAX_INTEGER;
   }
-  return shortest(token) === shortest(String(Number(token)));
+  // A double is printed without zeros behind its last digit, 1.0 apart.
+  const fraction = /\.(\d+)/.exec(token)?.[1] ?? '0';
+  return (fraction === '0' || !fraction.endsWith('0')) && digitsOf(token) === digitsOf(String(Number(token)));
 }
 
-/** A double's text in one form: MySQL prints 1e100 and 1.0 where JavaScript prints 1e+100 and 1. */
-function shortest(text: string): string {
-  return text.toLowerCase().replace('e+', 'e').replace(/\.0$/, '').replace('.0e', 'e');
+/** A number's digits and their place: the same for every way to write it. */
+function digitsOf(text: string): string {
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? [];
+  const digits = (whole + fraction).replace(/^0+/, '');
+  const kept = digits.replace(/0+$/, '');
+  return `${sign}${kept}e${kept === '' ? 0 : Number(exponent) - fraction.length + digits.length - kept.length}`;
 }

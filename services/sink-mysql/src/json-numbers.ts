@@ -20,7 +20,9 @@ function isKept(token: string): boolean {
   }
   // A double is printed without zeros behind its last digit, 1.0 apart.
   const fraction = /\.(\d+)/.exec(token)?.[1] ?? '0';
-  return (fraction === '0' || !fraction.endsWith('0')) && digitsOf(token) === digitsOf(String(Number(token)));
+  const value = Number(token);
+  const kept = Object.is(value, -0) ? '-0' : String(value);
+  return (fraction === '0' || !fraction.endsWith('0')) && digitsOf(token) === digitsOf(kept);
 }
 
 /** A number's digits and their place: the same for every way to write it. */
